@@ -1,0 +1,3 @@
+from .naive import strip_attention
+
+__all__ = ['strip_attention']
