@@ -1,0 +1,105 @@
+"""Load pretrained weights into an encoder, and refuse when they do not fit it."""
+
+import logging
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from mmengine.logging import print_log
+from torch import Tensor, nn
+
+from ..errors import UserError
+from .layouts import StateDict, to_encoder_layout
+from .store import find_weights, read_checkpoint
+
+REQUIRED_SHARE = 0.95  # of the encoder's tensors
+
+
+@dataclass(frozen=True)
+class LoadReport:
+    """What became of the tensors; batch norm's step counters (``num_batches_tracked``) are loaded but not counted.
+
+    Attributes:
+        name: the name or path that was asked for.
+        file: the file it was found in.
+        matched: tensors of the encoder that the file fills.
+        total: tensors of the encoder.
+        missing: those that the file lacks.
+        wrong_shape: those that the file has in another shape.
+        unexpected: tensors of the file without a place in the encoder, such as the classifier.
+    """
+
+    name: str
+    file: Path
+    matched: int
+    total: int
+    missing: tuple[str, ...]
+    wrong_shape: tuple[str, ...]
+    unexpected: tuple[str, ...]
+
+    def __str__(self) -> str:
+        groups = {
+            'missing in the file': self.missing,
+            'wrong shape': self.wrong_shape,
+            'left over in the file': self.unexpected,
+        }
+        parts = [f'pretrained {self.name}: {self.matched} of {self.total} tensors from {self.file}']
+        return '; '.join(parts + [f'{group}: {_shorten(names)}' for group, names in groups.items() if names])
+
+
+def load_pretrained(encoder: nn.Module, name_or_path: str) -> LoadReport:
+    """Fill an encoder with weights from the table or from a file, whatever known layout the file has.
+
+    Args:
+        encoder: the bare encoder, initialised; a timm encoder as ``features_only=True`` builds it.
+        name_or_path: a name of ``table.TABLE``, or the path of a .pth or .safetensors file.
+
+    Returns:
+        What matched; it is logged in one line as well.
+
+    Raises:
+        UserError: no file was found, it cannot be read, or fewer than 95 % of the encoder's tensors match. The encoder
+            is then as it was.
+    """
+    file = find_weights(name_or_path)
+    own = encoder.state_dict()
+    content = read_checkpoint(file)
+    try:
+        tensors = to_encoder_layout(content, own)
+    except UserError as error:
+        raise UserError(f'pretrained {name_or_path}: {file} does not fit: {error}') from error
+    fitting = {key: tensor for key, tensor in tensors.items() if key in own and tensor.shape == own[key].shape}
+    report = _compare(name_or_path, file, own, tensors, fitting)
+    if report.matched < REQUIRED_SHARE * report.total:
+        raise UserError(
+            f'{report}. At least {REQUIRED_SHARE:.0%} of the tensors of {type(encoder).__name__} must match: check '
+            'that the encoder in the config is the one these weights belong to, or set pretrained=None to train from '
+            'scratch'
+        )
+    encoder.load_state_dict(fitting, strict=False)
+    print_log(str(report), logger='current', level=logging.INFO if report.matched == report.total else logging.WARNING)
+    return report
+
+
+def _compare(
+    name: str, file: Path, own: StateDict, tensors: dict[str, Tensor], fitting: dict[str, Tensor]
+) -> LoadReport:
+    counted, offered = ([key for key in keys if not key.endswith('num_batches_tracked')] for keys in (own, tensors))
+    return LoadReport(
+        name=name,
+        file=file,
+        matched=sum(key in fitting for key in counted),
+        total=len(counted),
+        missing=tuple(key for key in counted if key not in tensors),
+        wrong_shape=tuple(
+            f'{key} {tuple(tensors[key].shape)} for {tuple(own[key].shape)}'
+            for key in counted
+            if key in tensors and key not in fitting
+        ),
+        unexpected=tuple(key for key in offered if key not in own),
+    )
+
+
+def _shorten(names: Sequence[str], shown: int = 4) -> str:
+    rest = len(names) - shown
+    return ', '.join(names[:shown]) + (f' and {rest} more' if rest > 0 else '')
