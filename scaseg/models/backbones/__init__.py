@@ -1,0 +1,3 @@
+from .timm_features import TIMMFeatures
+
+__all__ = ['TIMMFeatures']

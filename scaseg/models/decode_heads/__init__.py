@@ -1,0 +1,3 @@
+from .scaseg_head import SCASegHead
+
+__all__ = ['SCASegHead']

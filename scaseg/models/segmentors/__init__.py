@@ -1,0 +1,3 @@
+from .lean_encoder_decoder import LeanEncoderDecoder
+
+__all__ = ['LeanEncoderDecoder']

@@ -1,0 +1,21 @@
+"""Registers scaseg's modules once for all tests."""
+
+import pytest
+import torch
+
+from scaseg.quiet import quiet_dependencies
+
+quiet_dependencies()
+
+from mmengine.registry import init_default_scope  # noqa: E402
+
+import scaseg.datasets  # noqa: E402
+import scaseg.engine  # noqa: E402
+import scaseg.evaluation  # noqa: E402
+import scaseg.models  # noqa: E402, F401
+
+
+@pytest.fixture(autouse=True)
+def _same_numbers_every_time() -> None:
+    init_default_scope('mmseg')
+    torch.manual_seed(0)

@@ -1,0 +1,107 @@
+"""What every head of scaseg promises, whatever its method. A new head needs a line in HEADS and nothing else here."""
+
+import copy
+
+import pytest
+import torch
+from mmengine.structures import PixelData
+from mmseg.models.decode_heads.decode_head import BaseDecodeHead
+from mmseg.registry import MODELS
+from mmseg.structures import SegDataSample
+from torch import Tensor
+
+CHANNELS, STRIDES, CLASSES = [8, 16, 40, 64], [4, 8, 16, 32], 7
+IMAGE = (97, 131)  # odd, not divisible by any stride, H != W
+HEADS = {
+    'SCASegHead': dict(in_channels=CHANNELS, channels=24, num_classes=CLASSES, norm_cfg=dict(type='BN')),
+}
+
+
+def registered_heads() -> set[str]:
+    return {
+        name
+        for name, kind in MODELS.module_dict.items()
+        if kind.__module__.startswith('scaseg.') and issubclass(kind, BaseDecodeHead)
+    }
+
+
+def build(name: str) -> BaseDecodeHead:
+    head = MODELS.build(dict(type=name, **copy.deepcopy(HEADS[name])))
+    head.init_weights()
+    return head
+
+
+def features(batch: int = 2, image: tuple[int, int] = IMAGE, scale: float = 1.0) -> list[Tensor]:
+    """Maps of an encoder that rounds up."""
+    return [
+        scale * torch.randn(batch, c, -(-image[0] // stride), -(-image[1] // stride))
+        for c, stride in zip(CHANNELS, STRIDES, strict=True)
+    ]
+
+
+def samples(batch: int = 2, image: tuple[int, int] = IMAGE) -> list[SegDataSample]:
+    labels = torch.randint(0, CLASSES, (batch, 1, *image))
+    labels[..., :3] = 255
+    return [SegDataSample(gt_sem_seg=PixelData(data=label)) for label in labels]
+
+
+def test_every_registered_head_is_here() -> None:
+    assert registered_heads() == set(HEADS)
+
+
+@pytest.mark.parametrize('name', HEADS)
+def test_every_parameter_has_a_gradient(name: str) -> None:
+    head = build(name)
+    losses = head.loss(features(), samples(), {})
+    sum(value for key, value in losses.items() if key.startswith('loss')).backward()
+    assert [key for key, p in head.named_parameters() if p.grad is None or not p.grad.isfinite().all()] == []
+
+
+@pytest.mark.parametrize('name', HEADS)
+@pytest.mark.parametrize('image', [(97, 131), (32, 32), (64, 33)], ids=str)
+def test_any_image_size_and_a_single_image(name: str, image: tuple[int, int]) -> None:
+    inputs = features(1, image)
+    head = build(name).eval()
+    out = head(inputs)
+    assert out.shape == (1, CLASSES, *inputs[0].shape[-2:])
+    assert out.isfinite().all()
+
+
+@pytest.mark.parametrize('name', HEADS)
+def test_evaluation_is_deterministic_and_per_image(name: str) -> None:
+    head, inputs = build(name).eval(), features()
+    with torch.no_grad():
+        first, again = head(inputs), head(inputs)
+        alone = head([x[:1] for x in inputs])
+    assert torch.equal(first, again)
+    torch.testing.assert_close(alone, first[:1], rtol=1e-4, atol=1e-5)
+
+
+@pytest.mark.parametrize('name', HEADS)
+def test_state_dict_round_trip(name: str) -> None:
+    head, inputs = build(name), features()
+    head(inputs)  # moves the statistics of the norms
+    copied = build(name)
+    copied.load_state_dict(head.state_dict())
+    with torch.no_grad():
+        assert torch.equal(copied.eval()(inputs), head.eval()(inputs))
+
+
+@pytest.mark.parametrize('name', HEADS)
+@pytest.mark.parametrize('dtype', [torch.float16, torch.bfloat16], ids=str)
+def test_autocast_stays_finite_with_large_activations(name: str, dtype: torch.dtype) -> None:
+    head, inputs = build(name), [x.requires_grad_() for x in features(scale=100.0)]
+    with torch.autocast('cpu', dtype=dtype):
+        out = head(inputs)
+    out.float().square().mean().backward()
+    assert out.isfinite().all()
+    assert all(x.grad.isfinite().all() for x in inputs)
+
+
+@pytest.mark.parametrize('name', HEADS)
+def test_channels_last_changes_nothing(name: str) -> None:
+    head, inputs = build(name).eval(), features()
+    with torch.no_grad():
+        expected = head(inputs)
+        out = head.to(memory_format=torch.channels_last)([x.to(memory_format=torch.channels_last) for x in inputs])
+    torch.testing.assert_close(out, expected, rtol=1e-4, atol=1e-5)
