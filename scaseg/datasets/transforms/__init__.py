@@ -1,0 +1,5 @@
+"""Transforms that mmsegmentation lacks."""
+
+from .check_labels import CheckLabels
+
+__all__ = ['CheckLabels']
