@@ -1,0 +1,8 @@
+"""Importing this package registers scaseg's hooks, runner, optimiser constructor and file backend."""
+
+from .atomic_backend import AtomicLocalBackend
+from .grouped_constructor import GroupedOptimWrapperConstructor
+from .progress_logger_hook import ProgressLoggerHook
+from .runner import QuietRunner
+
+__all__ = ['AtomicLocalBackend', 'GroupedOptimWrapperConstructor', 'ProgressLoggerHook', 'QuietRunner']

@@ -1,0 +1,78 @@
+"""Pictures of predictions, made while a test runs."""
+
+from pathlib import Path
+from typing import Any
+
+import cv2
+import mmcv
+import numpy as np
+from mmengine.hooks import Hook
+from mmengine.runner import Runner
+from mmseg.structures import SegDataSample
+from torch import Tensor
+
+from .predictions import Panel, draw_predictions, overlay
+
+
+class PredictionHook(Hook):
+    """Saves predictions painted over their images, and one figure of a few samples spread over the data set.
+
+    Args:
+        show_dir: folder for one PNG per image; ``None`` saves none.
+        figure: PNG with image, truth, prediction and errors; ``None`` draws none.
+        rows: samples in the figure. In a distributed test they come from the first process's share.
+    """
+
+    def __init__(self, show_dir: str | Path | None, figure: str | Path | None, rows: int = 6) -> None:
+        self.show_dir = None if show_dir is None else Path(show_dir)
+        self.figure = None if figure is None else Path(figure)
+        self.rows = rows
+        self.panels: list[Panel] = []
+
+    def before_test(self, runner: Runner) -> None:
+        """Choose the batches that the figure's samples come from."""
+        self.panels.clear()
+        batches = len(runner.test_dataloader)
+        self.chosen = set(np.linspace(0, batches - 1, min(self.rows, batches)).round().astype(int).tolist())
+        if self.show_dir is not None:
+            self.show_dir.mkdir(parents=True, exist_ok=True)
+
+    def after_test_iter(
+        self, runner: Runner, batch_idx: int, data_batch: dict | None = None, outputs: Any = None
+    ) -> None:
+        """Paint the samples of a batch; the first of a chosen batch goes into the figure."""
+        meta = runner.test_dataloader.dataset.metainfo
+        in_figure = self.figure is not None and batch_idx in self.chosen
+        for index, sample in enumerate(outputs):
+            if self.show_dir is None and not (in_figure and index == 0):
+                continue
+            panel = _panel(sample, data_batch['inputs'], index)
+            if self.show_dir is not None:
+                painted = overlay(panel.image, panel.prediction, meta['palette'])
+                mmcv.imwrite(painted[..., ::-1], str(self.show_dir / f'{panel.name}.png'))
+            if in_figure and index == 0:
+                self.panels.append(panel)
+
+    def after_test(self, runner: Runner) -> None:
+        """Draw the figure."""
+        if self.figure is not None and runner.rank == 0:
+            meta = runner.test_dataloader.dataset.metainfo
+            draw_predictions(self.panels, meta['classes'], meta['palette'], self.figure)
+
+
+def _panel(sample: SegDataSample, inputs: list, index: int) -> Panel:
+    prediction = _labels(sample.pred_sem_seg.data)
+    truth = _labels(sample.gt_sem_seg.data) if 'gt_sem_seg' in sample else None
+    path = Path(sample.img_path)
+    if path.is_file():
+        image = mmcv.imread(str(path), channel_order='rgb')
+    else:  # a data set without files: take the image from the batch, at the size of the prediction
+        while not isinstance(inputs[index], Tensor):  # test-time augmentation: the first view
+            inputs = inputs[0]
+        image = inputs[index].permute(1, 2, 0).cpu().numpy()[..., ::-1]
+        image = cv2.resize(np.ascontiguousarray(image), prediction.shape[::-1])
+    return Panel(image, truth, prediction, path.stem)
+
+
+def _labels(data: Tensor) -> np.ndarray:
+    return data.squeeze(0).cpu().numpy().astype(np.uint8)
