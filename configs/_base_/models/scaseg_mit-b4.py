@@ -1,0 +1,7 @@
+_base_ = './scaseg_mit-b0.py'
+
+model = dict(
+    pretrained='mit-b4',
+    backbone=dict(embed_dims=64, num_layers=[3, 8, 27, 3]),
+    decode_head=dict(in_channels=[64, 128, 320, 512], channels=768),
+)

@@ -1,0 +1,38 @@
+_base_ = [
+    '../_base_/models/scaseg_mscan-t.py',
+    '../_base_/datasets/toyscenes_128x128.py',
+    '../_base_/schedules/adamw_1500it.py',
+    '../_base_/default_runtime.py',
+]
+
+max_iters = 1000
+model = dict(
+    data_preprocessor=dict(size={{_base_.crop_size}}),
+    pretrained=None,
+    backbone=dict(
+        _delete_=True,
+        type='TIMMFeatures',
+        model_name='convnext_atto',
+        out_indices=(0, 1, 2),
+        depths=(1, 1, 1, 1),
+        dims=(32, 64, 128, 256),
+        kernel_sizes=3,
+    ),
+    decode_head=dict(
+        in_channels=[32, 64, 128],
+        num_heads=[1, 2, 4],
+        strides=[4, 8, 16],
+        channels=64,
+        num_classes={{_base_.num_classes}},
+        norm_cfg=dict(type='BN'),
+        drop_path_rate=0.0,
+        dropout_ratio=0.0,
+    ),
+)
+optim_wrapper = dict(optimizer=dict(lr=1e-3), paramwise_cfg=dict(custom_keys=dict(decode_head=dict(lr_mult=1.0))))
+param_scheduler = [
+    dict(type='LinearLR', start_factor=0.01, by_epoch=False, begin=0, end=50),
+    dict(type='PolyLR', power=1.0, eta_min=0.0, by_epoch=False, begin=50, end=max_iters),
+]
+train_cfg = dict(max_iters=max_iters, val_interval=250)
+default_hooks = dict(checkpoint=dict(interval=250))

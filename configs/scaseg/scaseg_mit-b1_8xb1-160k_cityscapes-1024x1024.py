@@ -1,0 +1,15 @@
+# SCASeg (arXiv 2411.17061) with MiT-B1 on Cityscapes; recipe of its relatives, see docs/scaseg.md.
+# 18.81 M parameters, 264.71 GMACs at 1024x2048. Not run here.
+# bash tools/dist_train.sh configs/scaseg/scaseg_mit-b1_8xb1-160k_cityscapes-1024x1024.py 8
+_base_ = [
+    '../_base_/models/scaseg_mit-b1.py',
+    '../_base_/datasets/cityscapes_1024x1024.py',
+    '../_base_/schedules/adamw_160k.py',
+    '../_base_/default_runtime.py',
+]
+
+model = dict(
+    data_preprocessor=dict(size={{_base_.crop_size}}),
+    decode_head=dict(num_classes={{_base_.num_classes}}),
+    test_cfg=dict(mode='slide', crop_size=(1024, 1024), stride=(768, 768)),
+)

@@ -1,0 +1,14 @@
+# SCASeg (arXiv 2411.17061) with MiT-B4 on Pascal VOC 2012 (aug); recipe of its relatives, see docs/scaseg.md.
+# 67.17 M parameters, 59.38 GMACs at 512x512. Not run here.
+# bash tools/dist_train.sh configs/scaseg/scaseg_mit-b4_8xb2-80k_voc12aug-512x512.py 8
+_base_ = [
+    '../_base_/models/scaseg_mit-b4.py',
+    '../_base_/datasets/voc2012_aug_512x512.py',
+    '../_base_/schedules/adamw_80k.py',
+    '../_base_/default_runtime.py',
+]
+
+model = dict(
+    data_preprocessor=dict(size={{_base_.crop_size}}),
+    decode_head=dict(num_classes={{_base_.num_classes}}),
+)

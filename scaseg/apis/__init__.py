@@ -1,0 +1,7 @@
+"""What the tools call. They parse a command line and nothing else."""
+
+from .complexity import Complexity, count_complexity
+from .test import test
+from .train import train
+
+__all__ = ['Complexity', 'count_complexity', 'test', 'train']

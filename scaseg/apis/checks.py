@@ -1,0 +1,113 @@
+"""Checks before a run: data folders, classes and devices. Each failure is one error that names the key to change."""
+
+import inspect
+import os
+from collections.abc import Iterator, Sequence
+from difflib import get_close_matches
+from pathlib import Path
+
+import torch
+from mmengine.config import Config
+from mmseg.datasets import BaseSegDataset
+from mmseg.registry import DATASETS
+
+from scaseg.errors import UserError
+
+
+def check_data(cfg: Config, dataloaders: Sequence[str]) -> None:
+    """Check folders and classes of the data sets that a run will read.
+
+    Args:
+        cfg: the whole config.
+        dataloaders: keys of the data loaders in use (``'train_dataloader'`` …).
+
+    Raises:
+        UserError: a folder or list of files is missing, a folder holds no image with the expected suffix, a class name
+            is unknown, or a head has another number of classes than a data set.
+    """
+    for loader in dataloaders:
+        if cfg.get(loader) is None:
+            continue
+        for key, dataset in _leaf_datasets(f'{loader}.dataset', cfg[loader].dataset):
+            kind = DATASETS.get(dataset['type'])
+            if issubclass(kind, BaseSegDataset):
+                _check_files(key, dataset, kind)
+            _check_classes(cfg, key, dataset, kind)
+
+
+def check_device(cfg: Config) -> None:
+    """Check that the GPUs that were asked for are there.
+
+    Raises:
+        UserError: CUDA_VISIBLE_DEVICES or mixed precision asks for a GPU and there is none, or there are more
+            processes on this machine than GPUs.
+    """
+    gpus = torch.cuda.device_count() if torch.cuda.is_available() else 0
+    visible = os.environ.get('CUDA_VISIBLE_DEVICES', '')
+    if gpus == 0 and visible not in ('', '-1'):
+        raise UserError(
+            f'CUDA_VISIBLE_DEVICES={visible} asks for a GPU, but torch finds none: check the driver (nvidia-smi) and '
+            'that this torch was built for CUDA, or unset the variable to run on the CPU'
+        )
+    if gpus == 0 and cfg.get('optim_wrapper', {}).get('type') == 'AmpOptimWrapper':
+        raise UserError('mixed precision (--amp, optim_wrapper.type=AmpOptimWrapper) needs a GPU, and torch finds none')
+    processes = int(os.environ.get('LOCAL_WORLD_SIZE', 1))
+    if 0 < gpus < processes:
+        raise UserError(f'{processes} processes were started on this machine, which has {gpus} GPU(s)')
+
+
+def _leaf_datasets(key: str, dataset: dict) -> Iterator[tuple[str, dict]]:
+    """Data sets inside wrappers such as RepeatDataset and ConcatDataset, with their keys."""
+    if 'dataset' in dataset:
+        yield from _leaf_datasets(f'{key}.dataset', dataset['dataset'])
+    elif 'datasets' in dataset:
+        for index, child in enumerate(dataset['datasets']):
+            yield from _leaf_datasets(f'{key}.datasets[{index}]', child)
+    else:
+        yield key, dataset
+
+
+def _check_files(key: str, dataset: dict, kind: type) -> None:
+    root = Path(dataset.get('data_root') or '')
+    remedy = f'see docs/datasets.md for the layout, or set {key}.data_root'
+    for prefix, folder in (dataset.get('data_prefix') or {}).items():
+        if folder is not None and not (root / folder).is_dir():
+            raise UserError(f'{key}.data_prefix.{prefix}: the folder {root / folder} does not exist; {remedy}')
+    ann_file = dataset.get('ann_file')
+    if ann_file:
+        if not (root / ann_file).is_file():
+            raise UserError(f'{key}.ann_file: the file {root / ann_file} does not exist; {remedy}')
+        return
+    suffix = dataset.get('img_suffix', _default(kind, 'img_suffix'))
+    images = root / (dataset.get('data_prefix') or {}).get('img_path', '')
+    if suffix and next(images.rglob(f'*{suffix}'), None) is None:
+        raise UserError(f'{key}: no image *{suffix} in {images}; {remedy} or {key}.img_suffix')
+
+
+def _default(kind: type, name: str) -> str | None:
+    """Default of a data set's argument, looked up through its base classes."""
+    for base in kind.__mro__:
+        parameter = inspect.signature(base).parameters.get(name)
+        if parameter is not None and isinstance(parameter.default, str):
+            return parameter.default
+    return None
+
+
+def _check_classes(cfg: Config, key: str, dataset: dict, kind: type) -> None:
+    known = kind.METAINFO.get('classes')
+    classes = (dataset.get('metainfo') or {}).get('classes', known)
+    if not isinstance(classes, (list, tuple)):  # a file with names, or a data set without classes
+        return
+    for name in classes if known else ():
+        if name not in known:
+            close = get_close_matches(name, known, n=1)
+            hint = f'; did you mean {close[0]!r}?' if close else ''
+            raise UserError(f'{key}.metainfo.classes: {kind.__name__} has no class {name!r}{hint}')
+    for head in ('decode_head', 'auxiliary_head'):
+        heads = cfg.model.get(head) or []
+        for settings in heads if isinstance(heads, (list, tuple)) else [heads]:
+            if settings.get('num_classes', len(classes)) != len(classes):
+                raise UserError(
+                    f'model.{head}.num_classes={settings["num_classes"]}, but {key} ({kind.__name__}) has '
+                    f'{len(classes)} classes'
+                )

@@ -1,0 +1,47 @@
+"""What the command line tools share: the flags, and how an error looks."""
+
+import argparse
+import sys
+from collections.abc import Callable
+
+from mmengine.config import DictAction
+
+from scaseg.errors import UserError
+
+
+def config_parser(description: str) -> argparse.ArgumentParser:
+    """A parser with the arguments of every tool that builds a runner from a config."""
+    parser = argparse.ArgumentParser(description=description)
+    parser.add_argument('config', help='config file')
+    parser.add_argument('--work-dir', help='folder for checkpoints and logs (default: work_dirs/ and the config name)')
+    parser.add_argument(
+        '--cfg-options',
+        nargs='+',
+        action=DictAction,
+        metavar='KEY=VALUE',
+        help='changes to the config: train_dataloader.batch_size=4 model.decode_head.kv_stride=8 key="[a,b]"',
+    )
+    parser.add_argument(
+        '--launcher',
+        choices=['none', 'pytorch', 'slurm', 'mpi'],
+        default='none',
+        help='set by tools/dist_*.sh and tools/slurm_*.sh',
+    )
+    return parser
+
+
+def run_tool(main: Callable[[], object]) -> None:
+    """Run a tool: a UserError becomes one line and exit status 2, Ctrl-C exit status 130."""
+    try:
+        main()
+    except UserError as error:
+        print(f'error: {_message(error)}', file=sys.stderr)
+        sys.exit(2)
+    except KeyboardInterrupt:
+        print('interrupted', file=sys.stderr)
+        sys.exit(130)
+
+
+def _message(error: UserError) -> str:
+    """The message alone: a data loader's worker hands its error on with the worker's traceback in front of it."""
+    return str(error).rsplit('UserError: ', maxsplit=1)[-1].strip()

@@ -1,0 +1,22 @@
+#!/usr/bin/env bash
+# GPUS=16 bash tools/slurm_train.sh PARTITION JOB_NAME CONFIG [arguments of tools/train.py]
+# GPUS in all (8), GPUS_PER_NODE (8), CPUS_PER_TASK (5), and SRUN_ARGS for anything else, such as --time or --account.
+set -euo pipefail
+
+if [ $# -lt 3 ]; then
+    echo "usage: [GPUS=8 GPUS_PER_NODE=8 CPUS_PER_TASK=5 SRUN_ARGS=…] bash $0 PARTITION JOB_NAME CONFIG [--work-dir …]" >&2
+    exit 2
+fi
+partition=$1
+job=$2
+shift 2
+
+gpus=${GPUS:-8}
+gpus_per_node=${GPUS_PER_NODE:-8}
+if [ "$gpus" -lt "$gpus_per_node" ]; then gpus_per_node=$gpus; fi
+
+# SRUN_ARGS is a list of words on purpose.
+# shellcheck disable=SC2086
+exec srun --partition="$partition" --job-name="$job" --gres="gpu:$gpus_per_node" --ntasks="$gpus" \
+    --ntasks-per-node="$gpus_per_node" --cpus-per-task="${CPUS_PER_TASK:-5}" --kill-on-bad-exit=1 ${SRUN_ARGS:-} \
+    python -u "$(dirname "$0")/train.py" --launcher slurm "$@"
