@@ -68,6 +68,8 @@ def quiet_dependencies() -> None:
     warnings.filterwarnings(
         'ignore', r'Default ``avg_non_ignore`` is False', UserWarning, r'mmseg\.models\.losses\.cross_entropy_loss'
     )
+    # One thread per process in distributed runs, mmengine's default; the first line of every process otherwise.
+    warnings.filterwarnings('ignore', r'Setting (OMP|MKL)_NUM_THREADS environment variable', UserWarning)
     printed = io.StringIO()
     try:
         with contextlib.redirect_stdout(printed):

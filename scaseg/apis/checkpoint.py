@@ -88,8 +88,11 @@ def find_resumable(work_dir: str | Path) -> Path | None:
 
     A file that was cut off is passed over: it lacks the directory that stands at the end of a zip file.
     """
-    found = [(int(match[1]), path) for path in Path(work_dir).glob('iter_*.pth')
-             if (match := re.fullmatch(r'iter_(\d+)\.pth', path.name))]
+    found = [
+        (int(match[1]), path)
+        for path in Path(work_dir).glob('iter_*.pth')
+        if (match := re.fullmatch(r'iter_(\d+)\.pth', path.name))
+    ]
     return next((path for _, path in sorted(found, reverse=True) if zipfile.is_zipfile(path)), None)
 
 

@@ -39,8 +39,8 @@ def check_device(cfg: Config) -> None:
     """Check that the GPUs that were asked for are there.
 
     Raises:
-        UserError: CUDA_VISIBLE_DEVICES or mixed precision asks for a GPU and there is none, or there are more
-            processes on this machine than GPUs.
+        UserError: CUDA_VISIBLE_DEVICES, mixed precision or the launcher asks for a GPU and there is none, or there are
+            more processes on this machine than GPUs.
     """
     gpus = torch.cuda.device_count() if torch.cuda.is_available() else 0
     visible = os.environ.get('CUDA_VISIBLE_DEVICES', '')
@@ -50,7 +50,11 @@ def check_device(cfg: Config) -> None:
             'that this torch was built for CUDA, or unset the variable to run on the CPU'
         )
     if gpus == 0 and cfg.get('optim_wrapper', {}).get('type') == 'AmpOptimWrapper':
-        raise UserError('mixed precision (--amp, optim_wrapper.type=AmpOptimWrapper) needs a GPU, and torch finds none')
+        raise UserError(
+            'mixed precision (--amp, optim_wrapper.type=AmpOptimWrapper) needs a GPU, and torch finds none'
+        )
+    if gpus == 0 and cfg.launcher in ('slurm', 'mpi'):
+        raise UserError(f'--launcher {cfg.launcher} needs GPUs, and torch finds none: use tools/dist_train.sh on CPUs')
     processes = int(os.environ.get('LOCAL_WORLD_SIZE', 1))
     if 0 < gpus < processes:
         raise UserError(f'{processes} processes were started on this machine, which has {gpus} GPU(s)')
@@ -67,7 +71,7 @@ def _leaf_datasets(key: str, dataset: dict) -> Iterator[tuple[str, dict]]:
         yield key, dataset
 
 
-def _check_files(key: str, dataset: dict, kind: type) -> None:
+def _check_files(key: str, dataset: dict, kind: type[BaseSegDataset]) -> None:
     root = Path(dataset.get('data_root') or '')
     remedy = f'see docs/datasets.md for the layout, or set {key}.data_root'
     for prefix, folder in (dataset.get('data_prefix') or {}).items():
@@ -93,7 +97,7 @@ def _default(kind: type, name: str) -> str | None:
     return None
 
 
-def _check_classes(cfg: Config, key: str, dataset: dict, kind: type) -> None:
+def _check_classes(cfg: Config, key: str, dataset: dict, kind: type[BaseSegDataset]) -> None:
     known = kind.METAINFO.get('classes')
     classes = (dataset.get('metainfo') or {}).get('classes', known)
     if not isinstance(classes, (list, tuple)):  # a file with names, or a data set without classes

@@ -6,8 +6,8 @@ from typing import Any
 from mmengine.config import Config
 from mmengine.model import BaseTTAModel, is_model_wrapper
 
+from scaseg.engine import PredictionHook
 from scaseg.errors import UserError
-from scaseg.visualization import PredictionHook
 
 from .build import build_runner, set_work_dir
 from .checkpoint import load_weights

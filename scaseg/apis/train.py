@@ -32,7 +32,8 @@ def train(
         config: config file.
         work_dir: where checkpoints and logs go; ``None`` takes the config's, or ``work_dirs/`` and its name.
         resume: ``'auto'`` continues from the latest checkpoint in the work folder and starts afresh where there is
-            none; a path continues from that checkpoint. ``None`` does what the config says (``resume``, ``load_from``).
+            none; a path continues from that checkpoint; ``None`` does what ``resume`` and ``load_from`` in the config
+            say.
         amp: mixed precision.
         options: changes to the config, by dotted key.
         launcher: ``'none'``, or how the processes of a distributed run were started: ``'pytorch'``, ``'slurm'``,

@@ -2,7 +2,14 @@
 
 from .atomic_backend import AtomicLocalBackend
 from .grouped_constructor import GroupedOptimWrapperConstructor
+from .prediction_hook import PredictionHook
 from .progress_logger_hook import ProgressLoggerHook
 from .runner import QuietRunner
 
-__all__ = ['AtomicLocalBackend', 'GroupedOptimWrapperConstructor', 'ProgressLoggerHook', 'QuietRunner']
+__all__ = [
+    'AtomicLocalBackend',
+    'GroupedOptimWrapperConstructor',
+    'PredictionHook',
+    'ProgressLoggerHook',
+    'QuietRunner',
+]

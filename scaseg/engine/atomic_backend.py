@@ -1,6 +1,5 @@
 """Writing checkpoints so that a killed process never leaves half of one under its name."""
 
-import os
 from pathlib import Path
 
 from mmengine.fileio import LocalBackend, register_backend
@@ -18,4 +17,4 @@ class AtomicLocalBackend(LocalBackend):
         """Write ``obj`` beside ``filepath``, then rename it."""
         partial = Path(f'{filepath}.partial')
         super().put(obj, partial)
-        os.replace(partial, filepath)
+        partial.replace(filepath)

@@ -1,16 +1,6 @@
 """Pictures for people: training curves, and predictions beside the truth."""
 
 from .curves import Curve, Scalars, plot_curves, read_scalars
-from .prediction_hook import PredictionHook
 from .predictions import Panel, draw_predictions, overlay
 
-__all__ = [
-    'Curve',
-    'Panel',
-    'PredictionHook',
-    'Scalars',
-    'draw_predictions',
-    'overlay',
-    'plot_curves',
-    'read_scalars',
-]
+__all__ = ['Curve', 'Panel', 'Scalars', 'draw_predictions', 'overlay', 'plot_curves', 'read_scalars']

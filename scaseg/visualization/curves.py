@@ -4,10 +4,12 @@ import json
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+from matplotlib.lines import Line2D
 
 from scaseg.errors import UserError
 
@@ -41,9 +43,10 @@ class Scalars:
 def read_scalars(work_dir: Path) -> Scalars:
     """Reads the logs of all runs in a work directory as one training.
 
-    A resumed run continues the one before it; where two runs logged the same iteration, the later one counts. The
-    last line of a run that was killed may be half written: it is left out. So is a validation without training, which
-    belongs to no iteration.
+    A resumed run continues the one before it; where two runs logged the same iteration, the later one counts. A run
+    that begins where the first one began is a fresh start: what was logged before it is dropped. The last line of a
+    run that was killed may be half written: it is left out. So is a validation without training, which belongs to no
+    iteration.
 
     Args:
         work_dir: holds ``<time>/vis_data/scalars.json`` for each run.
@@ -54,7 +57,12 @@ def read_scalars(work_dir: Path) -> Scalars:
     train: dict[str, dict[int, float]] = {}
     val: dict[str, dict[int, float]] = {}
     for path in sorted(work_dir.glob('*/vis_data/scalars.json')):  # the folders are named by the time of the start
-        for entry in _read_entries(path):
+        entries = _read_entries(path)
+        first = min((entry['step'] for entry in entries if 'iter' in entry), default=None)
+        if first is not None and first <= min(train.get('loss', {first: 0.0})):
+            train.clear()
+            val.clear()
+        for entry in entries:
             # Only an entry of training tells the iteration twice, as 'iter' and as 'step'.
             kind = train if 'iter' in entry else val
             for name, value in entry.items():
@@ -76,7 +84,8 @@ def plot_curves(work_dirs: Sequence[Path], out: Path, labels: Sequence[str] | No
     Args:
         work_dirs: one curve per panel for each of them.
         out: PNG file to write; its folder is made.
-        labels: names of the work directories in the legend; by default, the names of the folders.
+        labels: names of the work directories in the legend; by default, the names of the folders. Those of one name
+            are runs of one kind: they share a colour and a line in the legend, with mean and standard deviation.
 
     Raises:
         UserError: a work directory holds no log, or there are not as many labels as work directories.
@@ -86,12 +95,16 @@ def plot_curves(work_dirs: Sequence[Path], out: Path, labels: Sequence[str] | No
         raise UserError(f'--labels: {len(labels)} given for {len(work_dirs)} work directories; give one for each.')
     figure = Figure(figsize=(10, 3.5), dpi=180, layout='constrained')
     loss_axes, rate_axes, score_axes = figure.subplots(1, 3, sharex=True)
-    for index, (work_dir, label) in enumerate(zip(work_dirs, labels, strict=True)):
-        scalars, colour = read_scalars(work_dir), f'C{index}'
+    kinds = list(dict.fromkeys(labels))
+    scores: dict[str, list[float]] = {kind: [] for kind in kinds}
+    for work_dir, label in zip(work_dirs, labels, strict=True):
+        scalars, colour = read_scalars(work_dir), f'C{kinds.index(label)}'
         _draw_loss(loss_axes, scalars.train.get('loss'), colour)
         # The optimiser's own rate, if it has one: 'lr' is the first group's, which may be scaled.
         _draw_line(rate_axes, scalars.train.get('base_lr', scalars.train.get('lr')), colour)
-        _draw_scores(score_axes, scalars.val.get('mIoU'), colour, label)
+        _draw_line(score_axes, scalars.val.get('mIoU'), colour, marker='o', markersize=4)
+        if 'mIoU' in scalars.val:
+            scores[label].append(scalars.val['mIoU'].values[-1])
     for axes, title in (
         (loss_axes, 'training loss'),
         (rate_axes, 'learning rate'),
@@ -102,7 +115,10 @@ def plot_curves(work_dirs: Sequence[Path], out: Path, labels: Sequence[str] | No
         axes.grid(alpha=0.3)
         axes.spines[['top', 'right']].set_visible(False)
     rate_axes.ticklabel_format(axis='y', style='sci', scilimits=(0, 0))
-    figure.legend(*score_axes.get_legend_handles_labels(), loc='outside lower center', ncols=min(3, len(labels)))
+    handles = [
+        Line2D([], [], color=f'C{index}', label=_summary(kind, scores[kind])) for index, kind in enumerate(kinds)
+    ]
+    figure.legend(handles=handles, loc='outside lower center', ncols=min(3, len(kinds)))
     out.parent.mkdir(parents=True, exist_ok=True)
     figure.savefig(out)
 
@@ -126,9 +142,9 @@ def _to_curves(points: dict[str, dict[int, float]]) -> dict[str, Curve]:
     }
 
 
-def _draw_line(axes: Axes, curve: Curve | None, colour: str) -> None:
+def _draw_line(axes: Axes, curve: Curve | None, colour: str, **style: Any) -> None:
     if curve is not None:
-        axes.plot(curve.steps, curve.values, color=colour)
+        axes.plot(curve.steps, curve.values, color=colour, **style)
 
 
 def _draw_loss(axes: Axes, curve: Curve | None, colour: str) -> None:
@@ -137,14 +153,13 @@ def _draw_loss(axes: Axes, curve: Curve | None, colour: str) -> None:
         axes.plot(curve.steps, _smooth(curve.values), color=colour)
 
 
-def _draw_scores(axes: Axes, curve: Curve | None, colour: str, label: str) -> None:
-    """A mark for each validation; the best one is told in the legend."""
-    if curve is None or np.isnan(curve.values).all():
-        axes.plot([], [], color=colour, label=label)  # no validation yet, but in the legend
-        return
-    best = np.nanargmax(curve.values)
-    label = f'{label}: best mIoU {curve.values[best]:.2f} @ {curve.steps[best]}'
-    axes.plot(curve.steps, curve.values, color=colour, marker='o', markersize=4, label=label)
+def _summary(kind: str, scores: Sequence[float]) -> str:
+    """Last mIoU of the runs of one kind, for the legend."""
+    if not scores:
+        return f'{kind}: no validation yet'
+    if len(scores) == 1:
+        return f'{kind}: mIoU {scores[0]:.2f}'
+    return f'{kind}: mIoU {np.mean(scores):.2f} ± {np.std(scores, ddof=1):.2f} ({len(scores)} runs)'
 
 
 def _smooth(values: np.ndarray) -> np.ndarray:

@@ -46,5 +46,5 @@ def test_swin_gives_channels_first() -> None:
 
 
 def test_unknown_model() -> None:
-    with pytest.raises(ValueError, match="model_name='convnext_nanno': timm has no such model .*convnext"):
+    with pytest.raises(ValueError, match=r"model_name='convnext_nanno': timm has no such model .*convnext"):
         TIMMFeatures('convnext_nanno')

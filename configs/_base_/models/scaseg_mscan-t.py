@@ -29,6 +29,5 @@ model = dict(
         norm_cfg=norm_cfg,
         loss_decode=dict(type='CrossEntropyLoss'),
     ),
-    train_cfg=dict(),
     test_cfg=dict(mode='whole'),
 )

@@ -2,9 +2,7 @@
 _base_ = './adamw_160k.py'
 
 max_iters = 1500
-optim_wrapper = dict(
-    optimizer=dict(lr=5e-4), paramwise_cfg=dict(custom_keys=dict(decode_head=dict(lr_mult=2.0)))
-)
+optim_wrapper = dict(optimizer=dict(lr=5e-4), paramwise_cfg=dict(custom_keys=dict(decode_head=dict(lr_mult=2.0))))
 param_scheduler = [
     dict(type='LinearLR', start_factor=0.01, by_epoch=False, begin=0, end=100),
     dict(type='PolyLR', power=1.0, eta_min=0.0, by_epoch=False, begin=100, end=max_iters),

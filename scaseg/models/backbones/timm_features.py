@@ -25,7 +25,7 @@ DYNAMIC_SIZE = {
 class TIMMFeatures(BaseModule):
     """Multi-level features of a timm model, as NCHW maps of any image size.
 
-    Weights are never downloaded here: name them in the segmentor (``pretrained='convnext-t'``, ``docs/pretrained.md``).
+    Weights are never downloaded here: the segmentor loads them by name (``pretrained='convnext-t'``).
 
     Args:
         model_name: name of a timm model that has ``features_only``.
@@ -65,16 +65,16 @@ class TIMMFeatures(BaseModule):
         dynamic = DYNAMIC_SIZE.get(model_entrypoint(model_name).__module__, {})
         if out_indices is not None:
             model_kwargs['out_indices'] = tuple(out_indices)
-        self.features = timm.create_model(
+        features: Any = timm.create_model(
             model_name, pretrained=False, features_only=True, in_chans=in_channels, **{**dynamic, **model_kwargs}
         )
-        info = self.features.feature_info
-        self.channels: list[int] = info.channels()
-        self.strides: list[int] = info.reduction()
-        self.channels_last = str(getattr(self.features, 'output_fmt', 'NCHW')).endswith('NHWC')
+        self.features = features
+        self.channels: list[int] = features.feature_info.channels()
+        self.strides: list[int] = features.feature_info.reduction()
+        self.channels_last = str(getattr(features, 'output_fmt', 'NCHW')).endswith('NHWC')
         self.pad_multiple = self.strides[0] if dynamic else 1
         if level_norm is None:
-            level_norm = any(isinstance(module, nn.LayerNorm) for module in self.features.modules())
+            level_norm = any(isinstance(module, nn.LayerNorm) for module in features.modules())
         self.norms = nn.ModuleList(LayerNorm2d(c) if level_norm else nn.Identity() for c in self.channels)
 
     def init_weights(self) -> None:

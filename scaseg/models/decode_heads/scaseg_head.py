@@ -8,6 +8,7 @@ relatives' code, [D] our decision; ``docs/scaseg.md`` holds them all.
 """
 
 from collections.abc import Sequence
+from itertools import pairwise
 from typing import Any, Literal
 
 from mmcv.cnn import build_activation_layer, build_norm_layer
@@ -67,21 +68,20 @@ class SCASegHead(BaseDecodeHead):
         **kwargs: Any,
     ) -> None:
         kwargs.setdefault('in_index', list(range(len(in_channels))))
-        super().__init__(
-            in_channels=list(in_channels), channels=channels, input_transform='multiple_select', **kwargs
-        )
+        super().__init__(in_channels=list(in_channels), channels=channels, input_transform='multiple_select', **kwargs)
         kv_stride = strides[-1] if kv_stride is None else kv_stride
         _check_levels(in_channels, num_heads, strides, kv_stride)
         self.strides = list(strides)
         self.grid_level = list(strides).index(kv_stride)
         self.grid_ratios = [kv_stride / stride for stride in strides]
         self.decoded_context = kv_source == 'cross_layer'
-        self.contexts = nn.ModuleList(ContextBlend(in_channels, i, kv_source) for i in range(len(in_channels)))
+        contexts = [ContextBlend(in_channels, level, kv_source) for level in range(len(in_channels))]
+        self.contexts = nn.ModuleList(contexts)
         self.blocks = nn.ModuleList(
             CrossLayerBlock(
-                in_channels[i],
-                self.contexts[i].out_channels,
-                num_heads[i],
+                level_channels,
+                context.out_channels,
+                heads,
                 attention=attention,
                 qk_scale=qk_scale,
                 local=local,
@@ -90,7 +90,7 @@ class SCASegHead(BaseDecodeHead):
                 drop_path=drop_path_rate,
                 norm_cfg=self.norm_cfg,
             )
-            for i in range(len(in_channels))
+            for level_channels, context, heads in zip(in_channels, contexts, num_heads, strict=True)
         )
         self.fusion = FusedProjection(in_channels, channels)
         self.fusion_norm = build_norm_layer(self.norm_cfg or dict(type='BN'), channels)[1]
@@ -116,7 +116,9 @@ class SCASegHead(BaseDecodeHead):
             )
 
 
-def _check_levels(in_channels: Sequence[int], num_heads: Sequence[int], strides: Sequence[int], kv_stride: int) -> None:
+def _check_levels(
+    in_channels: Sequence[int], num_heads: Sequence[int], strides: Sequence[int], kv_stride: int
+) -> None:
     """Raise a ValueError that names the argument of ``SCASegHead`` that does not fit."""
     levels = len(in_channels)
     if levels < 2:
@@ -126,7 +128,7 @@ def _check_levels(in_channels: Sequence[int], num_heads: Sequence[int], strides:
             f'in_channels, num_heads and strides have {levels}, {len(num_heads)} and {len(strides)} entries: '
             'give one for each level'
         )
-    if any(deep != 2 * shallow for shallow, deep in zip(strides, strides[1:], strict=False)):
+    if any(deep != 2 * shallow for shallow, deep in pairwise(strides)):
         raise ValueError(f'strides={list(strides)}: each level must have twice the stride of the one before it')
     if kv_stride not in strides:
         raise ValueError(f'kv_stride={kv_stride} is not one of the strides {list(strides)}')

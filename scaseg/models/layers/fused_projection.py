@@ -26,11 +26,12 @@ class FusedProjection(BaseModule):
 
     def __init__(self, in_channels: Sequence[int], out_channels: int, init_cfg: dict | None = None) -> None:
         super().__init__(init_cfg)
-        self.projections = nn.ModuleList(nn.Conv2d(c, out_channels, 1, bias=False) for c in in_channels)
+        projections = [nn.Conv2d(c, out_channels, 1, bias=False) for c in in_channels]
         # One matrix split by columns: initialise as the whole 1×1 convolution over all levels would be.
         bound = sum(in_channels) ** -0.5
-        for projection in self.projections:
+        for projection in projections:
             nn.init.uniform_(projection.weight, -bound, bound)
+        self.projections = nn.ModuleList(projections)
 
     def forward(self, maps: Sequence[Tensor]) -> Tensor:
         fused, *coarser = (projection(x) for projection, x in zip(self.projections, maps, strict=True))

@@ -1,8 +1,8 @@
 """The convolutional parts of a cross-layer block: local perception (LPM) and the feed-forward network.
 
-[R] The LPM of SCASeg (arXiv 2411.17061) consists of convolutions, among them depthwise-separable ones, and activations.
-[D] The order of its layers and the kernel size are our decision. [I] The feed-forward network is the one of SegFormer
-and U-MixFormer (arXiv 2312.06272).
+[R] The LPM of SCASeg (arXiv 2411.17061) consists of convolutions, among them depthwise-separable ones, and
+activations. [D] The order of its layers and the kernel size are our decision. [I] The feed-forward network is the one
+of SegFormer and U-MixFormer (arXiv 2312.06272).
 """
 
 from mmcv.cnn import build_norm_layer

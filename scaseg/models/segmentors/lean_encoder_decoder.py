@@ -2,13 +2,13 @@
 
 import contextlib
 import io
-import logging
 from typing import Any
 
 from mmengine.device import get_device
 from mmengine.dist import is_main_process
 from mmengine.logging import print_log
 from mmengine.model import revert_sync_batchnorm
+from mmseg.models.decode_heads.decode_head import BaseDecodeHead
 from mmseg.models.segmentors import EncoderDecoder
 from mmseg.registry import MODELS
 from torch import nn
@@ -39,11 +39,13 @@ class LeanEncoderDecoder(EncoderDecoder):
         self.pretrained = pretrained
         if isinstance(self.backbone, TIMMFeatures) and not self.with_neck:
             _check_head_fits(self.backbone, self.decode_head)
-        if get_device() == 'cpu':
-            self._revert_sync_batchnorm()
+        self.num_reverted_norms = self._revert_sync_batchnorm() if get_device() == 'cpu' else 0
 
     def init_weights(self) -> None:
         """Initialise at random, then load the pretrained encoder; in distributed training the runner broadcasts."""
+        if self.num_reverted_norms:
+            message = f'no GPU: {self.num_reverted_norms} SyncBN layers work as BN, on the batch of their own process'
+            print_log(message, logger='current')
         with contextlib.redirect_stdout(io.StringIO()):  # mmseg's MSCAN prints its init_cfg
             super().init_weights()
         if self.pretrained is not None and is_main_process():
@@ -53,17 +55,16 @@ class LeanEncoderDecoder(EncoderDecoder):
     def _dump_init_info(self) -> None:
         """Nothing: mmengine would write three lines for each parameter into the log file."""
 
-    def _revert_sync_batchnorm(self) -> None:
-        """SyncBN works on GPUs only: turn it into BN, whose parameters and buffers have the same names."""
+    def _revert_sync_batchnorm(self) -> int:
+        """SyncBN works on GPUs only: turn it into BN, whose tensors have the same names. Returns how many there were."""
         count = sum(isinstance(module, nn.SyncBatchNorm) for module in self.modules())
         if count:
             for name, child in list(self.named_children()):
                 setattr(self, name, revert_sync_batchnorm(child))
-            message = f'no GPU: {count} SyncBN layers work as BN, each process normalises with its own batch'
-            print_log(message, logger='current', level=logging.INFO)
+        return count
 
 
-def _check_head_fits(encoder: TIMMFeatures, head: nn.Module) -> None:
+def _check_head_fits(encoder: TIMMFeatures, head: BaseDecodeHead) -> None:
     """Raise a ValueError that names the config key when a head does not fit the levels of a timm encoder."""
     several = isinstance(head.in_index, (list, tuple))
     indices = head.in_index if several else [head.in_index]

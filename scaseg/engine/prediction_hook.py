@@ -11,7 +11,7 @@ from mmengine.runner import Runner
 from mmseg.structures import SegDataSample
 from torch import Tensor
 
-from .predictions import Panel, draw_predictions, overlay
+from scaseg.visualization import Panel, draw_predictions, overlay
 
 
 class PredictionHook(Hook):
@@ -37,9 +37,7 @@ class PredictionHook(Hook):
         if self.show_dir is not None:
             self.show_dir.mkdir(parents=True, exist_ok=True)
 
-    def after_test_iter(
-        self, runner: Runner, batch_idx: int, data_batch: dict | None = None, outputs: Any = None
-    ) -> None:
+    def after_test_iter(self, runner: Runner, batch_idx: int, data_batch: Any = None, outputs: Any = None) -> None:
         """Paint the samples of a batch; the first of a chosen batch goes into the figure."""
         meta = runner.test_dataloader.dataset.metainfo
         in_figure = self.figure is not None and batch_idx in self.chosen

@@ -1,0 +1,88 @@
+"""Counted costs against products worked out by hand."""
+
+import pytest
+import torch
+import torch.nn.functional as F
+from mmseg.models import BaseSegmentor
+from mmseg.registry import MODELS
+from torch import Tensor, nn
+
+from scaseg.apis import count_complexity
+
+TOKENS, CHANNELS, HEADS = 64 * 16, 32, 4
+PROJECTIONS = 4 * TOKENS * CHANNELS**2
+PRODUCTS = 2 * TOKENS**2 * CHANNELS
+
+
+class Written(nn.Module):
+    """Self-attention with the products written out."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.maps = nn.ModuleList(nn.Linear(CHANNELS, CHANNELS) for _ in range(4))
+
+    def attend(self, q: Tensor, k: Tensor, v: Tensor) -> Tensor:
+        return (q @ k.transpose(-1, -2)).softmax(-1) @ v
+
+    def forward(self, x: Tensor) -> Tensor:
+        q, k, v = (project(x).unflatten(-1, (HEADS, -1)).transpose(1, 2) for project in self.maps[:3])
+        return self.maps[3](self.attend(q, k, v).transpose(1, 2).flatten(2))
+
+
+class Fused(Written):
+    def attend(self, q: Tensor, k: Tensor, v: Tensor) -> Tensor:
+        return F.scaled_dot_product_attention(q, k, v)
+
+
+class Module(nn.Module):
+    def __init__(self) -> None:
+        super().__init__()
+        self.attention = nn.MultiheadAttention(CHANNELS, HEADS, batch_first=True)
+
+    def forward(self, x: Tensor) -> Tensor:
+        return self.attention(x, x, x, need_weights=False)[0]
+
+
+class Probe(BaseSegmentor):
+    """A segmentor whose encoder is one attention over 64 x 16 positions."""
+
+    def __init__(self, attention: nn.Module) -> None:
+        super().__init__()
+        self.embed, self.backbone = nn.Conv2d(3, CHANNELS, 1, bias=False), attention
+        self.decode_head = nn.Conv2d(CHANNELS, 5, 1)
+
+    def extract_feat(self, inputs: Tensor) -> Tensor:
+        return self.backbone(self.embed(inputs).flatten(2).transpose(1, 2)).transpose(1, 2).unflatten(2, (64, 16))
+
+    def _forward(self, inputs: Tensor, data_samples: None = None) -> Tensor:
+        return self.decode_head.forward(self.extract_feat(inputs))
+
+    encode_decode = loss = predict = _forward
+
+
+@pytest.mark.parametrize('attention', [Written, Fused, Module])
+def test_attention_is_counted_however_it_is_computed(attention: type[nn.Module]) -> None:
+    complexity = count_complexity(Probe(attention()), (64, 16))
+    assert complexity.macs['encoder'] == PROJECTIONS + PRODUCTS + 3 * CHANNELS * TOKENS
+    assert complexity.macs['head'] == 5 * CHANNELS * TOKENS
+    assert complexity.parameters['head'] == 5 * CHANNELS + 5
+
+
+def test_strip_attention_costs_one_channel_for_the_logits() -> None:
+    backbone = dict(type='TIMMFeatures', model_name='convnext_atto', depths=(1, 1, 1, 1), dims=(8, 16, 24, 32))
+    head = dict(type='SCASegHead', in_channels=[8, 16, 24, 32], num_heads=[1, 2, 4, 8], channels=16, num_classes=5)
+    costs = {}
+    for attention in ('strip', 'vanilla'):
+        model = dict(type='LeanEncoderDecoder', backbone=backbone, decode_head=head | dict(attention=attention))
+        costs[attention] = count_complexity(MODELS.build(model), (128, 128)).macs['head']
+    saved = 0
+    for c, heads, tokens in zip((8, 16, 24, 32), (1, 2, 4, 8), (1024, 256, 64, 16), strict=True):
+        keys = 16
+        saved += (c - heads) * (tokens * c + keys * 80 + tokens * keys)  # query and key maps, logits
+    assert costs['vanilla'] - costs['strip'] == saved
+
+
+def test_no_memory_is_needed() -> None:
+    model = Probe(Fused())
+    count_complexity(model, (64, 16))
+    assert all(parameter.device == torch.device('meta') for parameter in model.parameters())

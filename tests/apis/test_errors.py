@@ -1,0 +1,153 @@
+"""The first errors a newcomer meets: each names the file or the key and what to do, and destroys nothing."""
+
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from PIL import Image
+
+from scaseg.apis import test as evaluate
+from scaseg.apis import train
+from scaseg.apis.checkpoint import load_weights
+from scaseg.apis.cli import _message
+from scaseg.apis.config import load_config
+from scaseg.errors import UserError
+
+REPOSITORY = Path(__file__).parents[2]
+ADE = REPOSITORY / 'configs/scaseg/scaseg_mit-b0_8xb2-160k_ade20k-512x512.py'
+VOC = REPOSITORY / 'configs/scaseg/scaseg_mit-b0_8xb2-80k_voc12aug-512x512.py'
+
+
+def make_ade(root: Path, label: int = 1) -> None:
+    for split in ('training', 'validation'):
+        for folder in ('images', 'annotations'):
+            (root / folder / split).mkdir(parents=True)
+        Image.fromarray(np.zeros((40, 60, 3), np.uint8)).save(root / 'images' / split / 'a.jpg')
+        Image.fromarray(np.full((40, 60), label, np.uint8)).save(root / 'annotations' / split / 'a.png')
+
+
+def at(root: Path) -> dict:
+    return {f'{loader}.dataset.data_root': str(root) for loader in ('train_dataloader', 'val_dataloader')}
+
+
+@pytest.mark.parametrize(
+    'options, message',
+    [
+        ({'mdoel.pretrained': None}, r"--cfg-options mdoel\.pretrained: .*has no key 'mdoel'; did you mean 'model'\?"),
+        (
+            {'model.decode_head.type': 'SCASegHed'},
+            r"model\.decode_head\.type='SCASegHed' is not registered.*SCASegHead",
+        ),
+        ({'model.decode_head.num_classes': 11}, r'num_classes=11, but train_dataloader\.dataset \(ToyScenes\) has 10'),
+        ({'model.decode_head.num_heads': [1, 3, 4]}, r'num_heads\[1\]=3 does not divide in_channels\[1\]=16'),
+        ({'model.decode_head.kv_strid': 8}, 'kv_strid'),
+        ({'model.decode_head.strides': [2, 4, 8]}, r'decode_head\.strides=\[2, 4, 8\], but the encoder gives \[4, 8'),
+        ({'model.backbone.model_name': 'convnext_ato'}, 'timm has no such model'),
+        ({'model.pretrained': 'mscan-x'}, 'mscan-x'),
+        ({'train_dataloader.dataset.metainfo': dict(classes=('sky', 'rode'))}, "no class 'rode'; did you mean 'road'"),
+        ({'optim_wrapper.paramwise_cfg.custom_keys': dict(dekode=dict(lr_mult=2))}, 'dekode'),
+        ({'load_from': 'nowhere/iter_1.pth'}, r'nowhere/iter_1\.pth: no such checkpoint'),
+    ],
+    ids=lambda value: next(iter(value)) if isinstance(value, dict) else '',
+)
+def test_a_config_that_cannot_work(config: Path, tmp_path: Path, options: dict, message: str) -> None:
+    with pytest.raises(UserError, match=message):
+        train(config, work_dir=tmp_path / 'run', options=options)
+
+
+def test_no_such_config(tmp_path: Path) -> None:
+    with pytest.raises(UserError, match=r'gone\.py: no such config file'):
+        load_config(tmp_path / 'gone.py')
+
+
+def test_a_config_that_does_not_parse(tmp_path: Path) -> None:
+    (tmp_path / 'broken.py').write_text('model = dict(\n')
+    with pytest.raises(UserError, match=r'broken\.py: this config cannot be read: SyntaxError'):
+        load_config(tmp_path / 'broken.py')
+
+
+@pytest.mark.parametrize('path, folder', [(ADE, 'images/training'), (VOC, 'VOC2012')])
+def test_missing_data_names_folder_and_remedy(
+    path: Path, folder: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(UserError, match=rf'(?s)train_dataloader\.dataset.*{folder}.*docs/datasets\.md'):
+        train(path, work_dir=tmp_path / 'run', options={'model.pretrained': None})
+
+
+def test_images_of_another_kind(tmp_path: Path) -> None:
+    make_ade(tmp_path)
+    for path in tmp_path.rglob('*.jpg'):
+        path.rename(path.with_suffix('.bmp'))
+    with pytest.raises(UserError, match=r'no image \*\.jpg in .*images/training'):
+        train(ADE, work_dir=tmp_path / 'run', options=at(tmp_path) | {'model.pretrained': None})
+
+
+def test_label_ids_out_of_range_name_the_file_across_workers(tmp_path: Path) -> None:
+    make_ade(tmp_path, label=200)
+    with pytest.raises(UserError) as caught:
+        train(ADE, work_dir=tmp_path / 'run', options=at(tmp_path) | {'model.pretrained': None})
+    message = _message(caught.value)
+    assert 'annotations/training/a.png' in message
+    assert 'Traceback' not in message
+
+
+def test_missing_encoder_weights_say_where_to_put_them(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    make_ade(tmp_path)
+    (tmp_path / 'mit-b0.pth').write_bytes(b'not a checkpoint')
+    monkeypatch.setenv('SCASEG_PRETRAINED', str(tmp_path))
+    with pytest.raises(UserError, match=r'mit-b0\.pth'):
+        train(ADE, work_dir=tmp_path / 'run', options=at(tmp_path))
+
+
+@pytest.mark.parametrize('content', [None, b'', b'PK\x03\x04 cut off'], ids=['missing', 'empty', 'truncated'])
+def test_a_checkpoint_that_cannot_be_read(config: Path, tmp_path: Path, content: bytes | None) -> None:
+    path = tmp_path / 'model.pth'
+    if content is not None:
+        path.write_bytes(content)
+    with pytest.raises(UserError, match=r'model\.pth'):
+        evaluate(config, path, work_dir=tmp_path / 'test')
+
+
+def test_a_missing_checkpoint_shows_its_neighbours(config: Path, tmp_path: Path) -> None:
+    (tmp_path / 'iter_6.pth').touch()
+    with pytest.raises(UserError, match=r'iter_7\.pth: no such checkpoint; .*iter_6\.pth'):
+        evaluate(config, tmp_path / 'iter_7.pth', work_dir=tmp_path / 'test')
+
+
+def test_a_checkpoint_of_another_model(tmp_path: Path) -> None:
+    model, other = torch.nn.Conv2d(3, 8, 1), torch.nn.Conv2d(3, 9, 1, bias=False)
+    torch.save({'state_dict': other.state_dict()}, tmp_path / 'other.pth')
+    before = model.weight.clone()
+    with pytest.raises(UserError, match=r'1 missing \(bias\); 1 of another shape \(weight \(9, 3, 1, 1\) for \(8, 3'):
+        load_weights(model, tmp_path / 'other.pth')
+    assert torch.equal(model.weight, before)
+
+
+@pytest.mark.skipif(torch.cuda.is_available(), reason='needs a machine without a GPU')
+def test_a_gpu_that_is_not_there(config: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    with pytest.raises(UserError, match=r'--amp.* needs a GPU'):
+        train(config, work_dir=tmp_path / 'run', amp=True)
+    with pytest.raises(UserError, match='slurm needs GPUs'):
+        train(config, work_dir=tmp_path / 'run', launcher='slurm')
+    monkeypatch.setenv('CUDA_VISIBLE_DEVICES', '0')
+    with pytest.raises(UserError, match='CUDA_VISIBLE_DEVICES=0 asks for a GPU'):
+        train(config, work_dir=tmp_path / 'run')
+
+
+def test_tools_print_one_line_and_exit_with_2(tmp_path: Path) -> None:
+    command = [sys.executable, 'tools/train.py', str(tmp_path / 'gone.py')]
+    done = subprocess.run(command, cwd=REPOSITORY, capture_output=True, text=True)
+    assert done.returncode == 2
+    assert done.stderr.splitlines() == [f'error: {tmp_path / "gone.py"}: no such config file']
+
+
+def test_an_error_leaves_an_earlier_run_alone(config: Path, tmp_path: Path) -> None:
+    train(config, work_dir=tmp_path / 'run', options={'train_cfg.max_iters': 3})
+    before = {path: path.stat().st_mtime_ns for path in (tmp_path / 'run').rglob('*') if path.is_file()}
+    with pytest.raises(UserError):
+        train(config, work_dir=tmp_path / 'run', options={'model.decode_head.num_classes': 3})
+    assert {path: path.stat().st_mtime_ns for path in before} == before

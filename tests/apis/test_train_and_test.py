@@ -1,0 +1,147 @@
+"""Training and evaluation from end to end, on scenes that need no files."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from PIL import Image
+
+from scaseg.apis import test as evaluate
+from scaseg.apis import train
+from scaseg.errors import UserError
+from scaseg.visualization import read_scalars
+
+REPOSITORY = Path(__file__).parents[2]
+
+
+def weights(work_dir: Path, iteration: int) -> dict[str, torch.Tensor]:
+    return torch.load(work_dir / f'iter_{iteration}.pth', weights_only=False)['state_dict']
+
+
+def test_training_leaves_checkpoints_and_logs(config: Path, tmp_path: Path) -> None:
+    train(config, work_dir=tmp_path / 'run')
+    names = {path.name for path in (tmp_path / 'run').glob('*.pth')}
+    assert {'iter_3.pth', 'iter_6.pth'} <= names
+    assert len([name for name in names if name.startswith('best_mIoU')]) == 1
+    scalars = read_scalars(tmp_path / 'run')
+    assert scalars.train['loss'].steps.tolist() == [1, 2, 3, 4, 5, 6]
+    assert scalars.val['mIoU'].steps.tolist() == [3, 6]
+    log = next((tmp_path / 'run').glob('*/*.log')).read_text()
+    assert 'paramwise_options' not in log
+    assert 'Name of parameter' not in log
+
+
+def test_the_seed_decides_the_result(config: Path, tmp_path: Path) -> None:
+    for name, seed in (('a', 1), ('b', 1), ('c', 2)):
+        train(config, work_dir=tmp_path / name, seed=seed, options={'train_cfg.max_iters': 3})
+    first, same, other = (weights(tmp_path / name, 3)['decode_head.conv_seg.weight'] for name in 'abc')
+    assert torch.equal(first, same)
+    assert not torch.equal(first, other)
+
+
+def test_a_resumed_training_ends_where_an_unbroken_one_does(config: Path, tmp_path: Path) -> None:
+    options = {'train_dataloader.dataset.pipeline': [dict(type='PackSegInputs')]}  # the flip draws at random
+    train(config, work_dir=tmp_path / 'whole', options=options)
+    train(config, work_dir=tmp_path / 'halves', options=options | {'train_cfg.max_iters': 3, 'max_iters': 6})
+    train(config, work_dir=tmp_path / 'halves', resume='auto', options=options)
+    whole, halves = weights(tmp_path / 'whole', 6), weights(tmp_path / 'halves', 6)
+    for name, tensor in whole.items():
+        torch.testing.assert_close(halves[name], tensor, msg=name)
+    assert read_scalars(tmp_path / 'halves').train['loss'].steps.tolist() == [1, 2, 3, 4, 5, 6]
+
+
+def test_resume_passes_over_a_damaged_checkpoint(config: Path, tmp_path: Path) -> None:
+    train(config, work_dir=tmp_path / 'run')
+    last = tmp_path / 'run' / 'iter_6.pth'
+    last.write_bytes(last.read_bytes()[:1000])
+    train(config, work_dir=tmp_path / 'run', resume='auto')
+    assert 'decode_head.conv_seg.weight' in weights(tmp_path / 'run', 6)
+
+
+def test_resume_auto_starts_where_there_is_nothing(config: Path, tmp_path: Path) -> None:
+    train(config, work_dir=tmp_path / 'run', resume='auto', options={'train_cfg.max_iters': 3})
+    assert (tmp_path / 'run' / 'iter_3.pth').is_file()
+
+
+def test_resume_and_load_from_of_a_config_are_honoured(config: Path, tmp_path: Path) -> None:
+    train(config, work_dir=tmp_path / 'run', options={'train_cfg.max_iters': 3})
+    train(config, work_dir=tmp_path / 'run', options={'resume': True})
+    assert read_scalars(tmp_path / 'run').train['loss'].steps.tolist() == [1, 2, 3, 4, 5, 6]
+    source = str(tmp_path / 'run' / 'iter_6.pth')
+    frozen = {'load_from': source, 'optim_wrapper.optimizer.lr': 0.0, 'train_cfg.max_iters': 3}
+    train(config, work_dir=tmp_path / 'tuned', options=frozen)
+    tuned, loaded = weights(tmp_path / 'tuned', 3), weights(tmp_path / 'run', 6)
+    assert torch.equal(tuned['decode_head.conv_seg.weight'], loaded['decode_head.conv_seg.weight'])
+
+
+def test_weights_alone_cannot_be_resumed(config: Path, tmp_path: Path) -> None:
+    train(config, work_dir=tmp_path / 'run', options={'train_cfg.max_iters': 3})
+    best = next((tmp_path / 'run').glob('best_*.pth'))
+    with pytest.raises(UserError, match=r'best_mIoU_iter_3\.pth cannot be resumed, it holds weights alone'):
+        train(config, work_dir=tmp_path / 'other', resume=str(best))
+
+
+def test_evaluation_gives_the_figures_of_the_training_and_files(config: Path, tmp_path: Path) -> None:
+    train(config, work_dir=tmp_path / 'run')
+    stated = read_scalars(tmp_path / 'run').val['mIoU'].values[-1]
+    outputs = dict(out=tmp_path / 'out', show_dir=tmp_path / 'show', figure=tmp_path / 'figure.png')
+    metrics = evaluate(config, tmp_path / 'run' / 'iter_6.pth', work_dir=tmp_path / 'test', **outputs)
+    assert metrics['mIoU'] == stated
+    assert json.loads(next((tmp_path / 'test').glob('*/*.json')).read_text())['mIoU'] == stated
+    labels = [np.array(Image.open(path)) for path in sorted((tmp_path / 'out').glob('*.png'))]
+    assert [label.shape for label in labels] == [(64, 96)] * 3
+    assert max(label.max() for label in labels) < 10
+    assert len(list((tmp_path / 'show').glob('*.png'))) == 3
+    assert Image.open(tmp_path / 'figure.png').width > 900
+
+
+def test_two_evaluations_agree_and_test_time_augmentation_runs(config: Path, tmp_path: Path) -> None:
+    train(config, work_dir=tmp_path / 'run', options={'train_cfg.max_iters': 3})
+    checkpoint = tmp_path / 'run' / 'iter_3.pth'
+    first, again = (evaluate(config, checkpoint, work_dir=tmp_path / name) for name in 'ab')
+    flipped = evaluate(config, checkpoint, work_dir=tmp_path / 'c', tta=True, figure=tmp_path / 'tta.png')
+    assert first == again
+    assert flipped['mIoU'] != first['mIoU']
+    assert (tmp_path / 'tta.png').is_file()
+
+
+def test_two_processes_train_on_the_cpu(config: Path, tmp_path: Path) -> None:
+    """dist_train.sh with SyncBN in the config: it becomes BN, with one line that says so."""
+    text = config.read_text().replace('channels=16)', "channels=16, norm_cfg=dict(type='SyncBN'))")
+    config.write_text(text)
+    command = ['bash', 'tools/dist_train.sh', str(config), '2', '--work-dir', str(tmp_path / 'a run')]
+    environment = os.environ | {'PATH': f'{Path(sys.executable).parent}:{os.environ["PATH"]}', 'OMP_NUM_THREADS': '1'}
+    done = subprocess.run(command, cwd=REPOSITORY, env=environment, capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr[-2000:]
+    assert done.stdout.count('SyncBN layers work as BN') + done.stderr.count('SyncBN layers work as BN') == 1
+    assert (tmp_path / 'a run' / 'iter_6.pth').is_file()
+
+
+@pytest.mark.parametrize('how', [signal.SIGINT, signal.SIGKILL], ids=['Ctrl-C', 'kill'])
+def test_an_interrupted_training_can_be_resumed(config: Path, tmp_path: Path, how: signal.Signals) -> None:
+    command = [sys.executable, 'tools/train.py', str(config), '--work-dir', str(tmp_path / 'run')]
+    process = subprocess.Popen(
+        [*command, '--cfg-options', 'train_cfg.max_iters=100000', 'train_cfg.val_interval=100000'],
+        cwd=REPOSITORY,
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+    deadline = time.monotonic() + 120
+    while not list((tmp_path / 'run').glob('iter_*.pth')) and time.monotonic() < deadline:
+        time.sleep(0.1)
+    process.send_signal(how)
+    _, errors = process.communicate(timeout=60)
+    if how == signal.SIGINT:
+        assert process.returncode == 130
+        assert 'Traceback' not in errors
+    reached = max(int(path.stem.removeprefix('iter_')) for path in (tmp_path / 'run').glob('iter_*.pth'))
+    train(config, work_dir=tmp_path / 'run', resume='auto', options={'train_cfg.max_iters': reached + 3})
+    assert (tmp_path / 'run' / f'iter_{reached + 3}.pth').is_file()

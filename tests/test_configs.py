@@ -1,0 +1,72 @@
+"""Every config file: it loads, its model trains on an odd image, and its header tells the truth."""
+
+import re
+from pathlib import Path
+
+import pytest
+import torch
+from mmengine.config import Config
+from mmengine.optim import build_optim_wrapper
+from mmengine.structures import PixelData
+from mmseg.registry import DATASETS, MODELS
+from mmseg.structures import SegDataSample
+
+from scaseg.apis import count_complexity
+from scaseg.apis.config import load_config
+
+REPOSITORY = Path(__file__).parents[1]
+LEAVES = sorted(path for path in (REPOSITORY / 'configs').glob('*/*.py') if path.parent.name != '_base_')
+CONFIGS = [pytest.param(path, id=path.stem) for path in LEAVES]
+IMAGE = (65, 97)
+
+
+def load(path: Path) -> Config:
+    cfg = load_config(path)
+    cfg.model.pretrained = None
+    return cfg
+
+
+@pytest.mark.parametrize('path', CONFIGS)
+def test_the_model_trains(path: Path) -> None:
+    cfg = load(path)
+    model = MODELS.build(cfg.model)
+    model.init_weights()
+    build_optim_wrapper(model, cfg.optim_wrapper)  # its custom keys match parameters
+    labels = torch.randint(0, model.num_classes, (2, 1, *IMAGE))
+    samples = [SegDataSample(gt_sem_seg=PixelData(data=label)) for label in labels]
+    losses = model(torch.randn(2, 3, *IMAGE), samples, mode='loss')
+    sum(value for name, value in losses.items() if 'loss' in name).backward()
+    assert [name for name, p in model.named_parameters() if p.grad is None] == []
+    assert all(value.isfinite() for value in losses.values())
+
+
+@pytest.mark.parametrize('path', CONFIGS)
+def test_the_header_tells_the_costs_and_the_command(path: Path) -> None:
+    text = path.read_text()
+    stated = re.search(r'^# ([\d.]+) M parameters, ([\d.]+) GMACs at (\d+)x(\d+)\.', text, re.MULTILINE)
+    assert stated, 'no line "# … M parameters, … GMACs at HxW."'
+    complexity = count_complexity(MODELS.build(load(path).model), (int(stated[3]), int(stated[4])))
+    assert float(stated[1]) == pytest.approx(complexity.parameters['model'] / 1e6, abs=0.006)
+    assert float(stated[2]) == pytest.approx(complexity.macs['model'] / 1e9, abs=0.006)
+    assert re.search(rf'^# .*{re.escape(path.relative_to(REPOSITORY).as_posix())}', text, re.MULTILINE)
+
+
+@pytest.mark.parametrize('path', CONFIGS)
+def test_data_and_model_agree(path: Path) -> None:
+    cfg = load(path)
+    kind = DATASETS.get(cfg.dataset_type)
+    assert cfg.model.decode_head.num_classes == cfg.num_classes == len(kind.METAINFO['classes'])
+    assert tuple(cfg.model.data_preprocessor.size) == tuple(cfg.crop_size)
+    schedule = cfg.param_scheduler
+    assert schedule[0].end == schedule[1].begin and schedule[1].end == cfg.train_cfg.max_iters
+
+
+@pytest.mark.parametrize('path', CONFIGS)
+def test_the_name_says_what_is_inside(path: Path) -> None:
+    """{method}_{encoder}_{gpus}xb{batch}-{schedule}_{dataset}-{crop}, as in mmseg."""
+    cfg = load(path)
+    name = re.fullmatch(r'[a-z]+_[a-z0-9-]+_(\d+)xb(\d+)-(\d+)(k|it)_[a-z0-9-]+-(\d+)x(\d+)', path.stem)
+    assert name, path.stem
+    assert int(name[2]) == cfg.train_dataloader.batch_size
+    assert int(name[3]) * (1000 if name[4] == 'k' else 1) == cfg.train_cfg.max_iters
+    assert (int(name[5]), int(name[6])) == tuple(cfg.crop_size)
