@@ -10,6 +10,8 @@ INSTALLED := .venv/.installed
 
 # A foreign package folder on the path hides what .venv lacks, and a torch there makes mmcv compile its operators.
 unexport PYTHONPATH PYTHONHOME
+# Threads of torch that wait for each other sleep instead of spinning, which crawls as soon as another process needs a core.
+export OMP_WAIT_POLICY ?= PASSIVE
 
 .DEFAULT_GOAL := help
 .PHONY: help install quickstart test lint
@@ -28,7 +30,7 @@ quickstart: STEP = 1/4
 test: STEP = 1/2
 
 quickstart: install  ## train a small network on made-up scenes, score it, draw its curves and predictions
-	@echo '2/4 training from scratch in $(QUICKSTART_DIR), which is emptied first: a few minutes on two CPU cores'
+	@echo '2/4 training from scratch in $(QUICKSTART_DIR), which is emptied first: about 3 minutes on two CPU cores'
 	@rm -rf $(QUICKSTART_DIR)
 	$(VENV_PYTHON) tools/train.py $(QUICKSTART_CONFIG) --work-dir $(QUICKSTART_DIR)
 	@echo '3/4 scoring the best checkpoint and drawing its predictions: seconds'
@@ -42,10 +44,10 @@ quickstart: install  ## train a small network on made-up scenes, score it, draw 
 	@echo "  log          $$(ls $(QUICKSTART_DIR)/*/*.log | head -n 1)"
 	@echo '  curves       $(QUICKSTART_DIR)/curves.png'
 	@echo '  predictions  $(QUICKSTART_DIR)/predictions.png'
-	@echo 'Next: source .venv/bin/activate, put a data set into data/ as README.md says, and train a config of configs/scaseg/.'
+	@echo 'Next: run `source .venv/bin/activate`; docs/datasets.md says how data get into data/, README.md how to train on them.'
 
 test: install  ## run the tests
-	@echo '2/2 running the tests: a few minutes on two CPU cores'
+	@echo '2/2 running the tests: about 2 minutes on two CPU cores'
 	@$(VENV_PYTHON) -m pytest
 
 lint: install  ## check style, formatting and types

@@ -15,6 +15,7 @@ from mmengine.runner import Runner
 from mmseg.registry import HOOKS
 
 REDRAW_SECONDS = 0.2
+PLAIN_SECONDS = 30.0  # between the plain lines of one validation or test, most of which are over before that
 ERASE_LINE = '\r\x1b[K'
 LAST_SCORE = 'last_mIoU'  # in the message hub, which a checkpoint keeps
 
@@ -75,10 +76,11 @@ class ProgressLoggerHook(LoggerHook):
     """LoggerHook for people: the screen tells how far the run is and how good, the log file keeps every number.
 
     Where standard output is a terminal, one line is redrawn in place, at most five times a second; elsewhere (a file,
-    a CI log, nohup) the same fields come as a plain line every ``interval`` iterations. The log file gets LoggerHook's
-    full lines in both cases, ``vis_data/scalars.json`` the unrounded values, and a test its JSON file. Only rank 0
-    writes. Unlike in LoggerHook, the last iteration is always logged, whether ``interval`` divides it or not, and the
-    end of a pass over the data is not an event.
+    a CI log, nohup) the same fields come as a plain line every ``interval`` iterations of training, and every half
+    minute of a validation or test. The log file gets LoggerHook's full lines in both cases, ``vis_data/scalars.json``
+    the unrounded values, and a test its JSON file. Only rank 0 writes. Unlike in
+    LoggerHook, the last iteration is always logged, whether ``interval`` divides it or not, and the end of a pass over
+    the data is not an event.
 
     Metrics are shown as they arrive, which in this codebase is in percent, with two decimals. The mIoU of the last
     validation is kept in the checkpoint, so that a resumed run shows it at once.
@@ -116,12 +118,12 @@ class ProgressLoggerHook(LoggerHook):
     def after_val_iter(self, runner: Runner, batch_idx: int, data_batch: Any = None, outputs: Any = None) -> None:
         with self._file_only():
             super().after_val_iter(runner, batch_idx, data_batch, outputs)
-        self._show_progress(runner, 'val', batch_idx, self.every_n_inner_iters(batch_idx, self.interval))
+        self._show_progress(runner, 'val', batch_idx, self._is_told(batch_idx))
 
     def after_test_iter(self, runner: Runner, batch_idx: int, data_batch: Any = None, outputs: Any = None) -> None:
         with self._file_only():
             super().after_test_iter(runner, batch_idx, data_batch, outputs)
-        self._show_progress(runner, 'test', batch_idx, self.every_n_inner_iters(batch_idx, self.interval))
+        self._show_progress(runner, 'test', batch_idx, self._is_told(batch_idx))
 
     def after_val_epoch(self, runner: Runner, metrics: dict[str, Any] | None = None) -> None:
         with self._file_only():
@@ -142,6 +144,16 @@ class ProgressLoggerHook(LoggerHook):
     def on_exception(self, runner: Runner) -> None:
         """Called by QuietRunner."""
         self._give_terminal_back()
+
+    def _is_told(self, batch_idx: int) -> bool:
+        """Whether a validation or test has been silent for so long that it owes a plain line."""
+        now = time.monotonic()
+        if batch_idx == 0:
+            self._told_at = now
+        is_told = now - self._told_at >= PLAIN_SECONDS
+        if is_told:
+            self._told_at = now
+        return is_told
 
     def _give_terminal_back(self) -> None:
         if self._live is not None:

@@ -56,7 +56,7 @@ class LeanEncoderDecoder(EncoderDecoder):
         """Nothing: mmengine would write three lines for each parameter into the log file."""
 
     def _revert_sync_batchnorm(self) -> int:
-        """SyncBN works on GPUs only: turn it into BN, whose tensors have the same names. Returns how many there were."""
+        """Turn SyncBN, which works on GPUs only, into BN, whose tensors have the same names. Returns how many."""
         count = sum(isinstance(module, nn.SyncBatchNorm) for module in self.modules())
         if count:
             for name, child in list(self.named_children()):
