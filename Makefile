@@ -1,7 +1,7 @@
 # The way in: `make quickstart` and `make test` each do all the set-up on a fresh machine, in a .venv of their own.
 # Another interpreter than python3: make quickstart PYTHON=/path/to/python3.12
 
-QUICKSTART_CONFIG ?= configs/scaseg/scaseg_convnext-atto_1xb16-800it_toyscenes-128x128.py
+QUICKSTART_CONFIG ?= configs/scaseg/scaseg_convnext-atto_1xb8-1500it_toyscenes-128x128.py
 QUICKSTART_DIR := work_dirs/quickstart
 TYPE_CHECKED ?= scaseg
 

@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 CONFIG = """
-_base_ = '{repository}/configs/scaseg/scaseg_convnext-atto_1xb16-800it_toyscenes-128x128.py'
+_base_ = '{repository}/configs/scaseg/scaseg_convnext-atto_1xb8-1500it_toyscenes-128x128.py'
 
 crop_size = (64, 96)
 model = dict(data_preprocessor=dict(size=crop_size), backbone=dict(dims=(8, 16, 24, 32)),

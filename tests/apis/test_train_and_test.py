@@ -112,16 +112,25 @@ def test_two_evaluations_agree_and_test_time_augmentation_runs(config: Path, tmp
     assert (tmp_path / 'tta.png').is_file()
 
 
-def test_two_processes_train_on_the_cpu(config: Path, tmp_path: Path) -> None:
+def run_distributed(*arguments: object) -> str:
+    environment = os.environ | {'PATH': f'{Path(sys.executable).parent}:{os.environ["PATH"]}', 'OMP_NUM_THREADS': '1'}
+    command = ['bash', *map(str, arguments)]
+    done = subprocess.run(command, cwd=REPOSITORY, env=environment, capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr[-2000:]
+    return done.stdout + done.stderr
+
+
+def test_two_processes_train_and_test_on_the_cpu(config: Path, tmp_path: Path) -> None:
     """dist_train.sh with SyncBN in the config: it becomes BN, with one line that says so."""
     text = config.read_text().replace('channels=16)', "channels=16, norm_cfg=dict(type='SyncBN'))")
     config.write_text(text)
-    command = ['bash', 'tools/dist_train.sh', str(config), '2', '--work-dir', str(tmp_path / 'a run')]
-    environment = os.environ | {'PATH': f'{Path(sys.executable).parent}:{os.environ["PATH"]}', 'OMP_NUM_THREADS': '1'}
-    done = subprocess.run(command, cwd=REPOSITORY, env=environment, capture_output=True, text=True)
-    assert done.returncode == 0, done.stderr[-2000:]
-    assert done.stdout.count('SyncBN layers work as BN') + done.stderr.count('SyncBN layers work as BN') == 1
-    assert (tmp_path / 'a run' / 'iter_6.pth').is_file()
+    output = run_distributed('tools/dist_train.sh', config, '2', '--work-dir', tmp_path / 'a run')
+    assert output.count('SyncBN layers work as BN') == 1
+    checkpoint = tmp_path / 'a run' / 'iter_6.pth'
+    run_distributed('tools/dist_test.sh', config, checkpoint, '2', '--work-dir', tmp_path / 'two')
+    alone = evaluate(config, checkpoint, work_dir=tmp_path / 'one')
+    together = json.loads(next((tmp_path / 'two').glob('*/*.json')).read_text())
+    assert {name: together[name] for name in alone} == alone  # three images over two processes
 
 
 @pytest.mark.parametrize('how', [signal.SIGINT, signal.SIGKILL], ids=['Ctrl-C', 'kill'])

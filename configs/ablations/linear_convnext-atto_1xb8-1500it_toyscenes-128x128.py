@@ -1,7 +1,7 @@
 # The encoder and recipe of the quickstart under a linear classifier of each pixel: no context beyond the encoder's.
 # 0.22 M parameters, 0.03 GMACs at 128x128. Compared in docs/scaseg.md.
-# python tools/train.py configs/ablations/linear_convnext-atto_1xb16-800it_toyscenes-128x128.py
-_base_ = '../scaseg/scaseg_convnext-atto_1xb16-800it_toyscenes-128x128.py'
+# python tools/train.py configs/ablations/linear_convnext-atto_1xb8-1500it_toyscenes-128x128.py
+_base_ = '../scaseg/scaseg_convnext-atto_1xb8-1500it_toyscenes-128x128.py'
 
 model = dict(
     decode_head=dict(

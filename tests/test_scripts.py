@@ -1,0 +1,72 @@
+"""The shell scripts hand every argument on as it was given."""
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+REPOSITORY = Path(__file__).parents[1]
+
+
+def run_with_stand_in(tmp_path: Path, command: str, *arguments: str, **variables: str) -> list[str]:
+    """Arguments that a script gives to ``command``, which is replaced by a script that writes them down."""
+    stand_in = tmp_path / command
+    stand_in.write_text('#!/bin/sh\nprintf "%s\\n" "$@"\n')
+    stand_in.chmod(0o755)
+    environment = os.environ | {'PATH': f'{tmp_path}:{os.environ["PATH"]}'} | variables
+    done = subprocess.run(['bash', *arguments], cwd=REPOSITORY, env=environment, capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+    return done.stdout.splitlines()
+
+
+def test_dist_train_on_one_machine_takes_a_free_port(tmp_path: Path) -> None:
+    given = run_with_stand_in(tmp_path, 'python', 'tools/dist_train.sh', 'a config.py', '4', '--work-dir', 'a b')
+    assert given[:5] == ['-m', 'torch.distributed.run', '--standalone', '--nproc-per-node', '4']
+    assert given[5:] == ['tools/train.py', 'a config.py', '--launcher', 'pytorch', '--work-dir', 'a b']
+
+
+def test_dist_test_on_two_machines(tmp_path: Path) -> None:
+    variables = dict(NNODES='2', NODE_RANK='1', MASTER_ADDR='10.0.0.1', MASTER_PORT='29501')
+    given = run_with_stand_in(tmp_path, 'python', 'tools/dist_test.sh', 'c.py', 'a b.pth', '8', '--tta', **variables)
+    rendezvous = ['--nnodes', '2', '--node-rank', '1', '--master-addr', '10.0.0.1', '--master-port', '29501']
+    assert given[2:10] == rendezvous
+    assert given[10:] == [
+        '--nproc-per-node',
+        '8',
+        'tools/test.py',
+        'c.py',
+        'a b.pth',
+        '--launcher',
+        'pytorch',
+        '--tta',
+    ]
+
+
+@pytest.mark.parametrize(
+    'script, arguments', [('train', ['c.py', '--work-dir', 'a b']), ('test', ['c.py', 'm.pth', '--out', 'a b'])]
+)
+def test_slurm(script: str, arguments: list[str], tmp_path: Path) -> None:
+    variables = dict(GPUS='4', SRUN_ARGS='--time 1:00 --account x')
+    given = run_with_stand_in(tmp_path, 'srun', f'tools/slurm_{script}.sh', 'part', 'job', *arguments, **variables)
+    assert {'--partition=part', '--job-name=job', '--ntasks=4', '--gres=gpu:4', '--ntasks-per-node=4'} <= set(given)
+    end = ['--time', '1:00', '--account', 'x', 'python', '-u', f'tools/{script}.py', '--launcher', 'slurm', *arguments]
+    assert given[-len(end) :] == end
+
+
+@pytest.mark.parametrize('script', ['dist_train', 'dist_test', 'slurm_train', 'slurm_test'])
+def test_too_few_arguments_say_how_to_call(script: str) -> None:
+    done = subprocess.run(['bash', f'tools/{script}.sh', 'c.py'], cwd=REPOSITORY, capture_output=True, text=True)
+    assert done.returncode == 2
+    assert 'usage:' in done.stderr
+
+
+@pytest.mark.parametrize('tool', ['train', 'test', 'analysis/complexity', 'analysis/plot_curves', 'weights/fetch'])
+def test_every_tool_has_help(tool: str) -> None:
+    done = subprocess.run(
+        [sys.executable, f'tools/{tool}.py', '--help'], cwd=REPOSITORY, capture_output=True, text=True
+    )
+    assert done.returncode == 0
+    assert 'usage:' in done.stdout
+    assert 'Warning' not in done.stderr
