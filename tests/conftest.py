@@ -1,5 +1,9 @@
 """Registers scaseg's modules once for all tests."""
 
+import os
+
+os.environ.setdefault('OMP_WAIT_POLICY', 'PASSIVE')  # before torch starts its threads
+
 import pytest
 import torch
 

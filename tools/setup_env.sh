@@ -64,8 +64,8 @@ explain_pip_failure() {
         fail "the disk is full: free $needed_gb GB and try again."
     elif grep -qE 'Retrying \(Retry|ReadTimeoutError|IncompleteRead|ConnectionResetError|SSLError' "$log" ||
         ! grep -qE '^Collecting|already satisfied' "$log"; then
-        fail "pip could not reach the package index: check the network (behind a proxy, set HTTPS_PROXY; with a mirror of your" \
-            "own, set PIP_INDEX_URL) and try again; pip's words are in $log."
+        fail "pip could not reach the package index: check the network and pip's own configuration (behind a proxy, set" \
+            "HTTPS_PROXY) and try again; pip's words are in $log."
     elif grep -q 'No matching distribution found' "$log"; then
         fail "no build for this machine ($(uname -sm)): $(grep -m 1 -o 'No matching distribution found.*' "$log");" \
             "requirements/tested.txt was tested on Linux x86_64, requirements.txt leaves the versions open."

@@ -1,7 +1,10 @@
 """Evaluate a checkpoint: python tools/test.py CONFIG work_dirs/…/best_mIoU_iter_160000.pth"""
 
+import os
+
 from scaseg.quiet import quiet_dependencies
 
+os.environ.setdefault('OMP_WAIT_POLICY', 'PASSIVE')  # waiting threads sleep: the data loaders need the cores too
 quiet_dependencies()
 
 from scaseg.apis import test  # noqa: E402

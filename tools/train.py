@@ -1,7 +1,10 @@
 """Train a model: python tools/train.py configs/scaseg/scaseg_mscan-t_8xb2-160k_ade20k-512x512.py"""
 
+import os
+
 from scaseg.quiet import quiet_dependencies
 
+os.environ.setdefault('OMP_WAIT_POLICY', 'PASSIVE')  # waiting threads sleep: the data loaders need the cores too
 quiet_dependencies()
 
 from scaseg.apis import train  # noqa: E402
