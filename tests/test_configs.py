@@ -1,4 +1,4 @@
-"""Every config file: it loads, its model trains on an odd image, and its header tells the truth."""
+"""Every config: its parts build, its model trains on an odd image, its header tells the truth, its keys are read."""
 
 import re
 from pathlib import Path
@@ -6,12 +6,14 @@ from pathlib import Path
 import pytest
 import torch
 from mmengine.config import Config
+from mmengine.dataset import Compose
 from mmengine.optim import build_optim_wrapper
 from mmengine.structures import PixelData
-from mmseg.registry import DATASETS, MODELS
+from mmseg.registry import DATASETS, MODELS, PARAM_SCHEDULERS
 from mmseg.structures import SegDataSample
 
 from scaseg.apis import count_complexity
+from scaseg.apis.checks import leaf_datasets
 from scaseg.apis.config import load_config
 
 REPOSITORY = Path(__file__).parents[1]
@@ -31,13 +33,24 @@ def test_the_model_trains(path: Path) -> None:
     cfg = load(path)
     model = MODELS.build(cfg.model)
     model.init_weights()
-    build_optim_wrapper(model, cfg.optim_wrapper)  # its custom keys match parameters
+    optim_wrapper = build_optim_wrapper(model, cfg.optim_wrapper)  # its custom keys match parameters
+    for scheduler in cfg.param_scheduler:
+        PARAM_SCHEDULERS.build(scheduler, default_args=dict(optimizer=optim_wrapper))
     labels = torch.randint(0, model.num_classes, (2, 1, *IMAGE))
     samples = [SegDataSample(gt_sem_seg=PixelData(data=label)) for label in labels]
     losses = model(torch.randn(2, 3, *IMAGE), samples, mode='loss')
     sum(value for name, value in losses.items() if 'loss' in name).backward()
     assert [name for name, p in model.named_parameters() if p.grad is None] == []
     assert all(value.isfinite() for value in losses.values())
+
+
+@pytest.mark.parametrize('path', CONFIGS)
+def test_the_data_sets_and_pipelines_build(path: Path) -> None:
+    cfg = load(path)
+    for loader in (cfg.train_dataloader, cfg.val_dataloader, cfg.test_dataloader):
+        for _, dataset in leaf_datasets('', loader.dataset):
+            DATASETS.build(dataset | dict(lazy_init=True))
+    Compose(cfg.tta_pipeline)
 
 
 @pytest.mark.parametrize('path', CONFIGS)

@@ -17,23 +17,32 @@ def set_work_dir(cfg: Config, work_dir: str | Path | None) -> None:
 
 
 def build_runner(cfg: Config) -> Runner:
-    """Build the runner, and with it the model.
+    """Build the runner, and with it model, data loaders and optimiser: what a config may get wrong. The
+    schedule stays with the runner, which scales the learning rate first where ``auto_scale_lr`` asks for it.
 
     Raises:
-        UserError: an argument in the config is unknown, missing or does not fit the others. Names what raised it.
+        UserError: an argument in the config does not fit the others, or a folder cannot be written. Names the place
+            that found it.
     """
     if cfg.launcher == 'pytorch' and not torch.cuda.is_available():
         _distribute_on_cpu(cfg)
     try:
-        return RUNNERS.build(cfg)
-    except (TypeError, ValueError, KeyError, AssertionError) as error:
+        runner = RUNNERS.build(cfg)
+        for stage in ('train', 'val', 'test'):
+            getattr(runner, f'{stage}_loop')  # mmengine builds a loop and its data loader when they are asked for
+        if cfg.get('train_cfg') is not None:
+            runner.optim_wrapper = runner.build_optim_wrapper(runner.optim_wrapper)
+    except (TypeError, ValueError, KeyError, IndexError, AttributeError, AssertionError, OSError) as error:
         frame = traceback.extract_tb(error.__traceback__)[-1]
         place = f'{frame.filename}:{frame.lineno}'
         raise UserError(f'{cfg.filename}: {type(error).__name__}: {error} (raised in {place})') from error
+    return runner
 
 
 def _distribute_on_cpu(cfg: Config) -> None:
     """mmengine takes it that every distributed process has a GPU; say otherwise through what it lets one set."""
     if not torch.distributed.is_initialized():
         torch.distributed.init_process_group('gloo')
-    cfg.model_wrapper_cfg = dict(type='MMDistributedDataParallel', device_ids=None, broadcast_buffers=False)
+    wrapper = dict(type='MMDistributedDataParallel', device_ids=None, broadcast_buffers=False)
+    wrapper['find_unused_parameters'] = cfg.get('find_unused_parameters', False)
+    cfg.model_wrapper_cfg = wrapper | dict(cfg.get('model_wrapper_cfg') or {})

@@ -12,15 +12,18 @@ from scaseg.errors import UserError
 
 
 def read_checkpoint(path: str | Path) -> dict:
-    """Read a checkpoint file onto the CPU.
+    """Read a checkpoint onto the CPU.
+
+    Args:
+        path: a file, or any address that mmengine loads from (``https://…``).
 
     Raises:
         UserError: there is no such file, or it is damaged or no checkpoint.
     """
-    path = Path(path)
-    if not path.is_file():
-        others = sorted(str(other) for other in path.parent.glob('*.pth')) if path.parent.is_dir() else []
-        hint = f'; {path.parent} holds {", ".join(others)}' if others else ''
+    file = Path(path)
+    if '://' not in str(path) and not file.is_file():
+        others = sorted(str(other) for other in file.parent.glob('*.pth')) if file.parent.is_dir() else []
+        hint = f'; {file.parent} holds {", ".join(others)}' if others else ''
         raise UserError(f'{path}: no such checkpoint{hint}')
     try:
         checkpoint = CheckpointLoader.load_checkpoint(str(path), map_location='cpu')
@@ -68,6 +71,23 @@ def report_initialisation(model: nn.Module, path: str | Path) -> None:
     print_log(message, logger='current')
 
 
+def check_resumable(model: nn.Module, path: str | Path) -> None:
+    """Check that a training can go on from a checkpoint.
+
+    Raises:
+        UserError: the file cannot be read, holds weights alone, or is of another model.
+    """
+    checkpoint = read_checkpoint(path)
+    if not {'meta', 'optimizer', 'param_schedulers', 'message_hub'} <= set(checkpoint):
+        raise UserError(
+            f'{path} cannot be resumed, it holds weights alone (best_*.pth do): take an iter_*.pth, or start from its '
+            'weights with --cfg-options load_from=...'
+        )
+    mismatch = describe_mismatch(model, state_dict_of(checkpoint))
+    if mismatch:
+        raise UserError(f'{path} cannot be resumed with this model: {mismatch}; resume with the config it was made by')
+
+
 def describe_mismatch(model: nn.Module, tensors: dict[str, Tensor]) -> str:
     """What keeps ``tensors`` from being the state of ``model``; empty where nothing does."""
     own = model.state_dict()
@@ -84,14 +104,14 @@ def describe_mismatch(model: nn.Module, tensors: dict[str, Tensor]) -> str:
 
 
 def find_resumable(work_dir: str | Path) -> Path | None:
-    """The latest whole checkpoint ``iter_N.pth`` in a work folder, ``None`` where there is none.
+    """The latest whole ``iter_N.pth`` or ``epoch_N.pth`` in a work folder, ``None`` where there is none.
 
     A file that was cut off is passed over: it lacks the directory that stands at the end of a zip file.
     """
     found = [
         (int(match[1]), path)
-        for path in Path(work_dir).glob('iter_*.pth')
-        if (match := re.fullmatch(r'iter_(\d+)\.pth', path.name))
+        for path in Path(work_dir).glob('*.pth')
+        if (match := re.fullmatch(r'(?:iter|epoch)_(\d+)\.pth', path.name))
     ]
     return next((path for _, path in sorted(found, reverse=True) if zipfile.is_zipfile(path)), None)
 

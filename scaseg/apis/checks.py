@@ -2,6 +2,7 @@
 
 import inspect
 import os
+import re
 from collections.abc import Iterator, Sequence
 from difflib import get_close_matches
 from pathlib import Path
@@ -28,9 +29,9 @@ def check_data(cfg: Config, dataloaders: Sequence[str]) -> None:
     for loader in dataloaders:
         if cfg.get(loader) is None:
             continue
-        for key, dataset in _leaf_datasets(f'{loader}.dataset', cfg[loader].dataset):
-            kind = DATASETS.get(dataset['type'])
-            if issubclass(kind, BaseSegDataset):
+        for key, dataset in leaf_datasets(f'{loader}.dataset', cfg[loader].dataset):
+            kind = dataset['type'] if isinstance(dataset['type'], type) else DATASETS.get(dataset['type'])
+            if issubclass(kind, BaseSegDataset) and _is_local(dataset):
                 _check_files(key, dataset, kind)
             _check_classes(cfg, key, dataset, kind)
 
@@ -44,12 +45,12 @@ def check_device(cfg: Config) -> None:
     """
     gpus = torch.cuda.device_count() if torch.cuda.is_available() else 0
     visible = os.environ.get('CUDA_VISIBLE_DEVICES', '')
-    if gpus == 0 and visible not in ('', '-1'):
+    if gpus == 0 and re.match(r'\d|GPU-|MIG-', visible):  # clusters also write words there, which ask for none
         raise UserError(
             f'CUDA_VISIBLE_DEVICES={visible} asks for a GPU, but torch finds none: check the driver (nvidia-smi) and '
             'that this torch was built for CUDA, or unset the variable to run on the CPU'
         )
-    if gpus == 0 and cfg.get('optim_wrapper', {}).get('type') == 'AmpOptimWrapper':
+    if gpus == 0 and (cfg.get('optim_wrapper') or {}).get('type') == 'AmpOptimWrapper':
         raise UserError(
             'mixed precision (--amp, optim_wrapper.type=AmpOptimWrapper) needs a GPU, and torch finds none'
         )
@@ -60,15 +61,22 @@ def check_device(cfg: Config) -> None:
         raise UserError(f'{processes} processes were started on this machine, which has {gpus} GPU(s)')
 
 
-def _leaf_datasets(key: str, dataset: dict) -> Iterator[tuple[str, dict]]:
+def leaf_datasets(key: str, dataset: dict) -> Iterator[tuple[str, dict]]:
     """Data sets inside wrappers such as RepeatDataset and ConcatDataset, with their keys."""
     if 'dataset' in dataset:
-        yield from _leaf_datasets(f'{key}.dataset', dataset['dataset'])
+        yield from leaf_datasets(f'{key}.dataset', dataset['dataset'])
     elif 'datasets' in dataset:
         for index, child in enumerate(dataset['datasets']):
-            yield from _leaf_datasets(f'{key}.datasets[{index}]', child)
+            yield from leaf_datasets(f'{key}.datasets[{index}]', child)
     else:
         yield key, dataset
+
+
+def _is_local(dataset: dict) -> bool:
+    """Whether a data set reads folders of this machine: some read none, some an object store."""
+    places = [dataset.get('data_root'), *(dataset.get('data_prefix') or {}).values()]
+    places = [str(place) for place in places if place]
+    return bool(places) and dataset.get('backend_args') is None and not any('://' in place for place in places)
 
 
 def _check_files(key: str, dataset: dict, kind: type[BaseSegDataset]) -> None:
@@ -81,6 +89,8 @@ def _check_files(key: str, dataset: dict, kind: type[BaseSegDataset]) -> None:
     if ann_file:
         if not (root / ann_file).is_file():
             raise UserError(f'{key}.ann_file: the file {root / ann_file} does not exist; {remedy}')
+        if not (root / ann_file).read_text().split():
+            raise UserError(f'{key}.ann_file: the file {root / ann_file} names no image')
         return
     suffix = dataset.get('img_suffix', _default(kind, 'img_suffix'))
     images = root / (dataset.get('data_prefix') or {}).get('img_path', '')
@@ -89,12 +99,9 @@ def _check_files(key: str, dataset: dict, kind: type[BaseSegDataset]) -> None:
 
 
 def _default(kind: type, name: str) -> str | None:
-    """Default of a data set's argument, looked up through its base classes."""
-    for base in kind.__mro__:
-        parameter = inspect.signature(base).parameters.get(name)
-        if parameter is not None and isinstance(parameter.default, str):
-            return parameter.default
-    return None
+    """Default of a data set's argument, from the first of its classes that has the argument."""
+    parameters = (inspect.signature(base).parameters for base in kind.__mro__)
+    return next((found[name].default for found in parameters if name in found), None)
 
 
 def _check_classes(cfg: Config, key: str, dataset: dict, kind: type[BaseSegDataset]) -> None:

@@ -2,11 +2,23 @@
 
 import argparse
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 from mmengine.config import DictAction
 
 from scaseg.errors import UserError
+
+
+class OptionAction(DictAction):
+    """mmengine's KEY=VALUE pairs; a word without '=' is a usage error."""
+
+    def __call__(
+        self, parser: argparse.ArgumentParser, namespace: argparse.Namespace, values: Sequence[str], option: str | None
+    ) -> None:
+        for value in values:
+            if '=' not in value:
+                parser.error(f'{option} {value}: expected KEY=VALUE')
+        super().__call__(parser, namespace, values, option)
 
 
 def config_parser(description: str) -> argparse.ArgumentParser:
@@ -17,7 +29,7 @@ def config_parser(description: str) -> argparse.ArgumentParser:
     parser.add_argument(
         '--cfg-options',
         nargs='+',
-        action=DictAction,
+        action=OptionAction,
         metavar='KEY=VALUE',
         help='changes to the config: train_dataloader.batch_size=4 model.decode_head.kv_stride=8 key="[a,b]"',
     )

@@ -11,7 +11,7 @@ from scaseg.errors import UserError
 
 from .build import build_runner, set_work_dir
 from .checkpoint import load_weights
-from .checks import check_data, check_device
+from .checks import check_data, check_device, leaf_datasets
 from .config import load_config
 
 
@@ -52,8 +52,12 @@ def test(
     cfg.load_from, cfg.resume = None, False
     check_device(cfg)
     check_data(cfg, ['test_dataloader'])
+    if figure is not None and Path(figure).suffix != '.png':
+        raise UserError(f'--figure {figure}: the picture is a PNG, give it a name that ends in .png')
     if out is not None:
-        cfg.test_evaluator.output_dir = str(out)
+        evaluators = cfg.test_evaluator if isinstance(cfg.test_evaluator, list) else [cfg.test_evaluator]
+        for evaluator in evaluators:
+            evaluator.output_dir = str(out)
     if tta:
         _use_tta(cfg)
     for key in ('train_dataloader', 'train_cfg', 'optim_wrapper', 'param_scheduler', 'val_dataloader', 'val_cfg'):
@@ -70,5 +74,10 @@ def test(
 def _use_tta(cfg: Config) -> None:
     if cfg.get('tta_pipeline') is None:
         raise UserError(f'{cfg.filename}: --tta needs a tta_pipeline in the config, see configs/_base_/datasets')
-    cfg.test_dataloader.dataset.pipeline = cfg.tta_pipeline
+    if cfg.get('tta_model') is None:
+        raise UserError(
+            f'{cfg.filename}: --tta needs a tta_model in the config, see configs/_base_/default_runtime.py'
+        )
+    for _, dataset in leaf_datasets('', cfg.test_dataloader.dataset):
+        dataset['pipeline'] = cfg.tta_pipeline
     cfg.model = dict(**cfg.tta_model, module=cfg.model)

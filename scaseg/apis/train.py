@@ -1,5 +1,6 @@
 """Training, as ``tools/train.py`` does it."""
 
+import os
 from pathlib import Path
 from typing import Any
 
@@ -8,10 +9,8 @@ from mmengine.logging import print_log
 from mmengine.model import is_model_wrapper
 from torch import nn
 
-from scaseg.errors import UserError
-
 from .build import build_runner, set_work_dir
-from .checkpoint import find_resumable, read_checkpoint, report_initialisation
+from .checkpoint import check_resumable, find_resumable, report_initialisation
 from .checks import check_data, check_device
 from .config import load_config
 
@@ -52,40 +51,31 @@ def train(
     set_work_dir(cfg, work_dir)
     if amp:
         cfg.optim_wrapper.type = 'AmpOptimWrapper'
-        cfg.optim_wrapper.setdefault('loss_scale', 'dynamic')
     if seed is not None:
-        cfg.randomness.seed = seed
+        cfg.setdefault('randomness', {})['seed'] = seed
     if deterministic:
-        cfg.randomness.deterministic = True
+        cfg.setdefault('randomness', {})['deterministic'] = True
         cfg.env_cfg.cudnn_benchmark = False
     check_device(cfg)
     check_data(cfg, ['train_dataloader', 'val_dataloader'])
     _settle_resume(cfg, resume)
     runner = build_runner(cfg)
-    if cfg.load_from and not cfg.resume:
+    if cfg.load_from:
         model = runner.model.module if is_model_wrapper(runner.model) else runner.model
-        report_initialisation(model, cfg.load_from)
+        (check_resumable if cfg.resume else report_initialisation)(model, cfg.load_from)
     return runner.train()
 
 
 def _settle_resume(cfg: Config, resume: str | None) -> None:
     """Turn ``--resume`` and the config's ``resume`` and ``load_from`` into one checkpoint or none."""
-    if resume is not None:
-        cfg.resume, cfg.load_from = True, None if resume == 'auto' else resume
-    if not cfg.get('resume'):
-        cfg.resume, cfg.load_from = False, cfg.get('load_from')
-        return
-    if cfg.get('load_from') is None:
+    cfg.setdefault('load_from', None)
+    from_work_dir = resume == 'auto' or (resume is None and cfg.get('resume') and cfg.load_from is None)
+    if from_work_dir:
         found = find_resumable(cfg.work_dir)
-        if found is None:
+        cfg.resume, cfg.load_from = found is not None, str(found) if found else cfg.load_from
+        if found is None and os.environ.get('RANK', '0') == '0':
             print_log(f'nothing to resume in {cfg.work_dir}: training starts at iteration 0')
-            cfg.resume = False
-            return
-        cfg.load_from = str(found)
-    missing = {'meta', 'optimizer', 'param_schedulers', 'message_hub'} - set(read_checkpoint(cfg.load_from))
-    if missing:
-        raise UserError(
-            f'{cfg.load_from} cannot be resumed, it holds weights alone (best_*.pth do): take an iter_*.pth, '
-            'or start from its weights with --cfg-options load_from=...'
-        )
-    cfg.model.pretrained = None  # the checkpoint holds the encoder
+    elif resume is not None:
+        cfg.resume, cfg.load_from = True, resume
+    if cfg.get('resume'):
+        cfg.model.pretrained = None  # the checkpoint holds the encoder

@@ -2,6 +2,6 @@
 
 from .camvid import CamVidDataset
 from .toy_scenes import ToyScenes
-from .transforms import CheckLabels
+from .transforms import CheckLabels, LoadImage, LoadLabels
 
-__all__ = ['CamVidDataset', 'CheckLabels', 'ToyScenes']
+__all__ = ['CamVidDataset', 'CheckLabels', 'LoadImage', 'LoadLabels', 'ToyScenes']

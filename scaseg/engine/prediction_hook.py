@@ -65,7 +65,7 @@ def _panel(sample: SegDataSample, inputs: list, index: int) -> Panel:
     if path.is_file():
         image = mmcv.imread(str(path), channel_order='rgb')
     else:  # a data set without files: take the image from the batch, at the size of the prediction
-        while not isinstance(inputs[index], Tensor):  # test-time augmentation: the first view
+        while not isinstance(inputs[0], Tensor):  # test-time augmentation: the first view
             inputs = inputs[0]
         image = inputs[index].permute(1, 2, 0).cpu().numpy()[..., ::-1]
         image = cv2.resize(np.ascontiguousarray(image), prediction.shape[::-1])

@@ -21,6 +21,11 @@ class QuietRunner(Runner):
     what is printed about it should not be appended to a live line.
     """
 
+    def dump_config(self) -> None:
+        """Write the config into the work folder before a training; a test has cut it down and keeps it to itself."""
+        if self.cfg.get('train_cfg') is not None:
+            super().dump_config()
+
     def build_logger(self, *args, **kwargs) -> MMLogger:
         logger = super().build_logger(*args, **kwargs)
         quiet_logger(logger)

@@ -126,9 +126,13 @@ def read_checkpoint(path: Path) -> Any:
         try:
             return torch.load(path, map_location='cpu', weights_only=True)
         except pickle.UnpicklingError:
+            if not hasattr(torch.serialization, 'get_unsafe_globals_in_checkpoint'):
+                raise UserError(f'{path} holds more than tensors: reading it takes torch 2.6 or later') from None
             foreign = torch.serialization.get_unsafe_globals_in_checkpoint(path)
             with torch.serialization.safe_globals([(_Placeholder, name) for name in foreign]):
                 return torch.load(path, map_location='cpu', weights_only=True)
+    except UserError:
+        raise
     except Exception as error:  # a damaged pickle can raise anything at all
         raise UserError(
             f'{path} is truncated or no checkpoint of tensors ({type(error).__name__}: {_first_line(error)}); '

@@ -7,12 +7,14 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from mmseg.registry import DATASETS
 from PIL import Image
 
 from scaseg.apis import test as evaluate
 from scaseg.apis import train
 from scaseg.apis.checkpoint import load_weights
-from scaseg.apis.cli import _message
+from scaseg.apis.checks import check_data, check_device, leaf_datasets
+from scaseg.apis.cli import _message, config_parser
 from scaseg.apis.config import load_config
 from scaseg.errors import UserError
 
@@ -29,6 +31,10 @@ def make_ade(root: Path, label: int = 1) -> None:
         Image.fromarray(np.full((40, 60), label, np.uint8)).save(root / 'annotations' / split / 'a.png')
 
 
+def no_network(*args: object, **kwargs: object) -> None:
+    raise OSError('no network')
+
+
 def at(root: Path) -> dict:
     return {f'{loader}.dataset.data_root': str(root) for loader in ('train_dataloader', 'val_dataloader')}
 
@@ -36,14 +42,19 @@ def at(root: Path) -> dict:
 @pytest.mark.parametrize(
     'options, message',
     [
-        ({'mdoel.pretrained': None}, r"--cfg-options mdoel\.pretrained: .*has no key 'mdoel'; did you mean 'model'\?"),
+        (
+            {'mdoel.pretrained': None},
+            r"--cfg-options mdoel\.pretrained: 'mdoel' is not there in .*did you mean 'model'",
+        ),
+        ({'crop_size': (32, 32)}, r"--cfg-options crop_size: 'crop_size' was only used while the file was read"),
+        ({'param_scheduler.9.end': 4}, r'--cfg-options param_scheduler\.9\.end'),
         (
             {'model.decode_head.type': 'SCASegHed'},
             r"model\.decode_head\.type='SCASegHed' is not registered.*SCASegHead",
         ),
         ({'model.decode_head.num_classes': 11}, r'num_classes=11, but train_dataloader\.dataset \(ToyScenes\) has 10'),
         ({'model.decode_head.num_heads': [1, 3, 4]}, r'num_heads\[1\]=3 does not divide in_channels\[1\]=16'),
-        ({'model.decode_head.kv_strid': 8}, 'kv_strid'),
+        ({'train_dataloader.persistent_workers': True}, r'persistent_workers .*num_workers'),
         ({'model.decode_head.strides': [2, 4, 8]}, r'decode_head\.strides=\[2, 4, 8\], but the encoder gives \[4, 8'),
         ({'model.backbone.model_name': 'convnext_ato'}, 'timm has no such model'),
         ({'model.pretrained': 'mscan-x'}, 'mscan-x'),
@@ -86,6 +97,52 @@ def test_images_of_another_kind(tmp_path: Path) -> None:
         train(ADE, work_dir=tmp_path / 'run', options=at(tmp_path) | {'model.pretrained': None})
 
 
+def test_scenes_without_files_need_no_folder(config: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / 'empty').mkdir()
+    monkeypatch.chdir(tmp_path / 'empty')
+    train(config, work_dir=tmp_path / 'run', options={'train_cfg.max_iters': 1})
+
+
+@pytest.mark.parametrize('suffix', ['.png', '.jpg'])
+def test_camvid_comes_as_png_or_jpeg(tmp_path: Path, suffix: str) -> None:
+    for folder, kind in (('train', suffix), ('val', suffix), ('trainannot', '.png'), ('valannot', '.png')):
+        (tmp_path / folder).mkdir()
+        Image.fromarray(np.zeros((8, 8), np.uint8)).save(tmp_path / folder / f'a{kind}')
+    cfg = load_config(
+        REPOSITORY / 'configs/scaseg/scaseg_efficientnet-lite0_1xb8-1500it_camvid-288x288.py', at(tmp_path)
+    )
+    check_data(cfg, ['train_dataloader', 'val_dataloader'])
+
+
+@pytest.mark.parametrize('kind', ['images', 'annotations'])
+@pytest.mark.parametrize('content', [b'', b'\xff\xd8\xff junk', None], ids=['empty', 'junk', 'missing'])
+def test_a_file_that_cannot_be_read_is_named(tmp_path: Path, kind: str, content: bytes | None) -> None:
+    make_ade(tmp_path)
+    path = next((tmp_path / kind / 'training').iterdir())
+    if content is not None:
+        path.write_bytes(content)
+    elif kind == 'annotations':
+        path.unlink()
+    else:
+        path.rename(path.with_name('b.jpg'))  # an image without its label
+        path = tmp_path / 'annotations/training/b.png'
+    dataset = load_config(ADE, at(tmp_path)).train_dataloader.dataset
+    with pytest.raises(UserError, match=rf'{path.name}: this (image|label map) cannot be read'):
+        DATASETS.build(dataset)[0]
+
+
+def test_an_empty_list_of_images(tmp_path: Path) -> None:
+    for folder in ('JPEGImages', 'SegmentationClass', 'SegmentationClassAug', 'ImageSets/Segmentation'):
+        (tmp_path / folder).mkdir(parents=True)
+    for name in ('train', 'aug', 'val'):
+        (tmp_path / f'ImageSets/Segmentation/{name}.txt').touch()
+    cfg = load_config(VOC)
+    for _, dataset in leaf_datasets('', cfg.train_dataloader.dataset):
+        dataset['data_root'] = str(tmp_path)
+    with pytest.raises(UserError, match=r'train\.txt names no image'):
+        check_data(cfg, ['train_dataloader'])
+
+
 def test_label_ids_out_of_range_name_the_file_across_workers(tmp_path: Path) -> None:
     make_ade(tmp_path, label=200)
     with pytest.raises(UserError) as caught:
@@ -95,11 +152,17 @@ def test_label_ids_out_of_range_name_the_file_across_workers(tmp_path: Path) -> 
     assert 'Traceback' not in message
 
 
-def test_missing_encoder_weights_say_where_to_put_them(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize('damaged', [True, False], ids=['damaged', 'missing'])
+def test_encoder_weights_say_where_to_put_them(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, damaged: bool) -> None:
     make_ade(tmp_path)
-    (tmp_path / 'mit-b0.pth').write_bytes(b'not a checkpoint')
+    if damaged:
+        (tmp_path / 'mit-b0.pth').write_bytes(b'not a checkpoint')
     monkeypatch.setenv('SCASEG_PRETRAINED', str(tmp_path))
-    with pytest.raises(UserError, match=r'mit-b0\.pth'):
+    monkeypatch.setattr('torch.hub.download_url_to_file', no_network)
+    message = (
+        r'mit-b0\.pth is truncated' if damaged else r"pretrained 'mit-b0': none of .*By hand: save .*pretrained=None"
+    )
+    with pytest.raises(UserError, match=message):
         train(ADE, work_dir=tmp_path / 'run', options=at(tmp_path))
 
 
@@ -133,9 +196,23 @@ def test_a_gpu_that_is_not_there(config: Path, tmp_path: Path, monkeypatch: pyte
         train(config, work_dir=tmp_path / 'run', amp=True)
     with pytest.raises(UserError, match='slurm needs GPUs'):
         train(config, work_dir=tmp_path / 'run', launcher='slurm')
+    monkeypatch.setenv('CUDA_VISIBLE_DEVICES', 'NoDevFiles')  # what a cluster writes for a node without GPUs
+    check_device(load_config(config, {'launcher': 'none'}))
     monkeypatch.setenv('CUDA_VISIBLE_DEVICES', '0')
     with pytest.raises(UserError, match='CUDA_VISIBLE_DEVICES=0 asks for a GPU'):
         train(config, work_dir=tmp_path / 'run')
+
+
+def test_an_option_without_a_value(config: Path, capsys: pytest.CaptureFixture) -> None:
+    with pytest.raises(SystemExit):
+        config_parser('').parse_args([str(config), '--cfg-options', 'model.pretrained'])
+    assert '--cfg-options model.pretrained: expected KEY=VALUE' in capsys.readouterr().err
+
+
+def test_a_work_folder_that_cannot_be_made(config: Path, tmp_path: Path) -> None:
+    (tmp_path / 'file').touch()
+    with pytest.raises(UserError, match=r'tiny\.py: (NotADirectoryError|FileExistsError)'):
+        train(config, work_dir=tmp_path / 'file' / 'run')
 
 
 def test_tools_print_one_line_and_exit_with_2(tmp_path: Path) -> None:

@@ -81,6 +81,21 @@ def test_resume_and_load_from_of_a_config_are_honoured(config: Path, tmp_path: P
     assert torch.equal(tuned['decode_head.conv_seg.weight'], loaded['decode_head.conv_seg.weight'])
 
 
+def test_resume_auto_keeps_the_weights_to_start_from(config: Path, tmp_path: Path) -> None:
+    train(config, work_dir=tmp_path / 'run', options={'train_cfg.max_iters': 3})
+    source = str(tmp_path / 'run' / 'iter_3.pth')
+    frozen = {'load_from': source, 'optim_wrapper.optimizer.lr': 0.0, 'train_cfg.max_iters': 3}
+    train(config, work_dir=tmp_path / 'tuned', resume='auto', options=frozen)
+    name = 'decode_head.conv_seg.weight'
+    assert torch.equal(weights(tmp_path / 'tuned', 3)[name], weights(tmp_path / 'run', 3)[name])
+
+
+def test_resume_refuses_another_model(config: Path, tmp_path: Path) -> None:
+    train(config, work_dir=tmp_path / 'run', options={'train_cfg.max_iters': 3})
+    with pytest.raises(UserError, match=r'iter_3\.pth cannot be resumed with this model: .*local_perception'):
+        train(config, work_dir=tmp_path / 'run', resume='auto', options={'model.decode_head.lpm_kernel': 5})
+
+
 def test_weights_alone_cannot_be_resumed(config: Path, tmp_path: Path) -> None:
     train(config, work_dir=tmp_path / 'run', options={'train_cfg.max_iters': 3})
     best = next((tmp_path / 'run').glob('best_*.pth'))
@@ -100,6 +115,29 @@ def test_evaluation_gives_the_figures_of_the_training_and_files(config: Path, tm
     assert max(label.max() for label in labels) < 10
     assert len(list((tmp_path / 'show').glob('*.png'))) == 3
     assert Image.open(tmp_path / 'figure.png').width > 900
+
+
+def test_a_test_leaves_the_config_of_the_training_alone(config: Path, tmp_path: Path) -> None:
+    train(config, work_dir=tmp_path / 'run', options={'train_cfg.max_iters': 3})
+    dumped = tmp_path / 'run' / 'tiny.py'
+    before = dumped.read_text()
+    evaluate(dumped, tmp_path / 'run' / 'iter_3.pth', work_dir=tmp_path / 'run')
+    assert dumped.read_text() == before
+
+
+def test_wrapped_data_sets_batches_and_several_evaluators(config: Path, tmp_path: Path) -> None:
+    train(config, work_dir=tmp_path / 'run', options={'train_cfg.max_iters': 3})
+    with config.open('a') as file:
+        file.write(
+            "leaf = {**_base_.test_dataloader['dataset'], 'size': 3, 'image_size': crop_size}\n"
+            "test_dataloader['dataset'] = dict(_delete_=True, type='ConcatDataset', datasets=[leaf, leaf])\n"
+            "test_dataloader['batch_size'] = 3\n"
+            "test_evaluator = [dict(type='ConfusionMetric', prefix=name) for name in 'ab']\n"
+        )
+    outputs = dict(out=tmp_path / 'out', show_dir=tmp_path / 'show')
+    metrics = evaluate(config, tmp_path / 'run' / 'iter_3.pth', work_dir=tmp_path / 'test', tta=True, **outputs)
+    assert metrics['a/mIoU'] == metrics['b/mIoU']
+    assert len(list((tmp_path / 'show').glob('*.png'))) == len(list((tmp_path / 'out').glob('*.png'))) == 3
 
 
 def test_two_evaluations_agree_and_test_time_augmentation_runs(config: Path, tmp_path: Path) -> None:

@@ -10,7 +10,7 @@ from PIL import Image
 from scaseg.datasets import CamVidDataset
 from scaseg.errors import UserError
 
-LOAD = [{'type': 'LoadImageFromFile'}, {'type': 'LoadAnnotations'}]
+LOAD = [{'type': 'LoadImage'}, {'type': 'LoadLabels'}]
 ALL_IDS = np.arange(12, dtype=np.uint8).reshape(3, 4)  # the 11 classes, and 11 for unlabelled
 
 

@@ -86,7 +86,7 @@ class OneSample(Dataset):
             'reduce_zero_label': False,
         }
         init_default_scope('mmseg')
-        steps = [{'type': 'LoadImageFromFile'}, {'type': 'LoadAnnotations'}, {'type': 'CheckLabels', 'num_classes': 4}]
+        steps = [{'type': 'LoadImage'}, {'type': 'LoadLabels'}, {'type': 'CheckLabels', 'num_classes': 4}]
         self.pipeline = Compose(steps)
 
     def __len__(self) -> int:

@@ -1,5 +1,4 @@
-"""Transforms that mmsegmentation lacks."""
-
 from .check_labels import CheckLabels
+from .load_files import LoadImage, LoadLabels
 
-__all__ = ['CheckLabels']
+__all__ = ['CheckLabels', 'LoadImage', 'LoadLabels']

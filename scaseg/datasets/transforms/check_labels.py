@@ -11,7 +11,7 @@ from scaseg.errors import UserError
 class CheckLabels(BaseTransform):
     """Pass a sample through if its label map can be trained on, stop with a clear error otherwise.
 
-    It stands directly after ``LoadAnnotations``, in training and in test pipelines. Label ids beyond the number of
+    It stands directly after ``LoadLabels``, in training and in test pipelines. Label ids beyond the number of
     classes otherwise end as a device-side assertion of a GPU, far from the file that holds them, or as an IoU of 0.
 
     Required keys: ``gt_seg_map`` (H, W) of any integer type, ``ori_shape``, ``img_path``, ``seg_map_path``,
@@ -35,14 +35,14 @@ class CheckLabels(BaseTransform):
         if label.ndim != 2:
             raise UserError(
                 f'{results["seg_map_path"]}: a label has one channel of class ids, this file has {label.shape[2]}: it '
-                'is a colour picture. Save it with one channel; a palette PNG will do, as long as LoadAnnotations '
+                'is a colour picture. Save it with one channel; a palette PNG will do, as long as LoadLabels '
                 "keeps imdecode_backend='pillow'."
             )
         if label.shape != tuple(results['ori_shape'][:2]):
             raise UserError(
                 f'{results["seg_map_path"]}: the label has {_size(label.shape)}, its image {results["img_path"]} has '
                 f'{_size(results["ori_shape"])}. Save both at one size, and keep CheckLabels directly after '
-                'LoadAnnotations.'
+                'LoadLabels.'
             )
         stray = ((label >= self.num_classes) & (label != self.ignore_index)) | (label < 0)
         if stray.any():

@@ -28,7 +28,8 @@ class TIMMFeatures(BaseModule):
     Weights are never downloaded here: the segmentor loads them by name (``pretrained='convnext-t'``).
 
     Args:
-        model_name: name of a timm model that has ``features_only``.
+        model_name: name of a timm model that has ``features_only``. Families that fix their image size and are not in
+            ``DYNAMIC_SIZE`` need the size among ``model_kwargs`` (``img_size=512``), and take no other.
         out_indices: levels to return, in timm's counting; ``None`` is timm's choice for the model. CNNs count a level
             at stride 2 first, so that strides 4 … 32 are ``(1, 2, 3, 4)``; Swin and ConvNeXt start at stride 4.
         in_channels: channels of the image.
@@ -55,10 +56,9 @@ class TIMMFeatures(BaseModule):
         out_indices: Sequence[int] | None = None,
         in_channels: int = 3,
         level_norm: bool | None = None,
-        init_cfg: dict | None = None,
         **model_kwargs: Any,
     ) -> None:
-        super().__init__(init_cfg)
+        super().__init__()
         if not timm.is_model(model_name):
             close = timm.list_models(f'*{model_name.split("_")[0]}*')[:5]
             raise ValueError(f'backbone.model_name={model_name!r}: timm has no such model (close: {close})')
@@ -71,7 +71,7 @@ class TIMMFeatures(BaseModule):
         self.features = features
         self.channels: list[int] = features.feature_info.channels()
         self.strides: list[int] = features.feature_info.reduction()
-        self.channels_last = str(getattr(features, 'output_fmt', 'NCHW')).endswith('NHWC')
+        self.gives_nhwc = str(getattr(features, 'output_fmt', 'NCHW')).endswith('NHWC')
         self.pad_multiple = self.strides[0] if dynamic else 1
         if level_norm is None:
             level_norm = any(isinstance(module, nn.LayerNorm) for module in features.modules())
@@ -85,6 +85,6 @@ class TIMMFeatures(BaseModule):
             height, width = x.shape[-2:]
             x = F.pad(x, (0, -width % self.pad_multiple, 0, -height % self.pad_multiple))
         maps = self.features(x)
-        if self.channels_last:
+        if self.gives_nhwc:
             maps = [x.permute(0, 3, 1, 2) for x in maps]
         return [norm(x) for norm, x in zip(self.norms, maps, strict=True)]

@@ -48,7 +48,7 @@ class SCASegHead(BaseDecodeHead):
         returns: logits (B, num_classes, H / strides[0], W / strides[0]).
 
     Raises:
-        ValueError: arguments that do not fit each other, or at the first forward, maps that do not fit the arguments.
+        ValueError: arguments that do not fit each other, or at the first forward, maps of other channels.
     """
 
     def __init__(

@@ -4,7 +4,7 @@ import contextlib
 import io
 from typing import Any
 
-from mmengine.device import get_device
+import torch
 from mmengine.dist import is_main_process
 from mmengine.logging import print_log
 from mmengine.model import revert_sync_batchnorm
@@ -38,8 +38,11 @@ class LeanEncoderDecoder(EncoderDecoder):
         super().__init__(backbone=backbone, decode_head=decode_head, **kwargs)
         self.pretrained = pretrained
         if isinstance(self.backbone, TIMMFeatures) and not self.with_neck:
-            _check_head_fits(self.backbone, self.decode_head)
-        self.num_reverted_norms = self._revert_sync_batchnorm() if get_device() == 'cpu' else 0
+            for name in ('decode_head', 'auxiliary_head'):
+                heads = getattr(self, name, None)
+                for head in heads if isinstance(heads, nn.ModuleList) else filter(None, [heads]):
+                    _check_head_fits(self.backbone, head, name)
+        self.num_reverted_norms = 0 if torch.cuda.is_available() else self._revert_sync_batchnorm()
 
     def init_weights(self) -> None:
         """Initialise at random, then load the pretrained encoder; in distributed training the runner broadcasts."""
@@ -64,18 +67,18 @@ class LeanEncoderDecoder(EncoderDecoder):
         return count
 
 
-def _check_head_fits(encoder: TIMMFeatures, head: BaseDecodeHead) -> None:
+def _check_head_fits(encoder: TIMMFeatures, head: BaseDecodeHead, name: str) -> None:
     """Raise a ValueError that names the config key when a head does not fit the levels of a timm encoder."""
     several = isinstance(head.in_index, (list, tuple))
     indices = head.in_index if several else [head.in_index]
     if max(indices) >= len(encoder.channels):
-        raise ValueError(f'decode_head.in_index={head.in_index}: the encoder has {len(encoder.channels)} levels')
+        raise ValueError(f'{name}.in_index={head.in_index}: the encoder has {len(encoder.channels)} levels')
     channels = [encoder.channels[i] for i in indices]
     expected = head.in_channels if several else [head.in_channels]
     if head.input_transform == 'resize_concat':
         channels, expected = [sum(channels)], [head.in_channels]
     if channels != list(expected):
-        raise ValueError(f'decode_head.in_channels={head.in_channels}, but the encoder gives {channels}')
+        raise ValueError(f'{name}.in_channels={head.in_channels}, but the encoder gives {channels}')
     strides = [encoder.strides[i] for i in indices]
     if strides != list(getattr(head, 'strides', strides)):
-        raise ValueError(f'decode_head.strides={list(head.strides)}, but the encoder gives {strides}')
+        raise ValueError(f'{name}.strides={list(head.strides)}, but the encoder gives {strides}')
