@@ -17,8 +17,9 @@ def set_work_dir(cfg: Config, work_dir: str | Path | None) -> None:
 
 
 def build_runner(cfg: Config) -> Runner:
-    """Build the runner, and with it model, data loaders and optimiser: what a config may get wrong. The
-    schedule stays with the runner, which scales the learning rate first where ``auto_scale_lr`` asks for it.
+    """Build the runner, and with it all that a config may get wrong: model, data loaders and optimiser.
+
+    The schedule stays with the runner, which scales the learning rate first where ``auto_scale_lr`` asks for it.
 
     Raises:
         UserError: an argument in the config does not fit the others, or a folder cannot be written. Names the place
@@ -28,9 +29,10 @@ def build_runner(cfg: Config) -> Runner:
         _distribute_on_cpu(cfg)
     try:
         runner = RUNNERS.build(cfg)
-        for stage in ('train', 'val', 'test'):
+        trains = cfg.get('train_cfg') is not None
+        for stage in ('train', 'val') if trains else ('test',):
             getattr(runner, f'{stage}_loop')  # mmengine builds a loop and its data loader when they are asked for
-        if cfg.get('train_cfg') is not None:
+        if trains:
             runner.optim_wrapper = runner.build_optim_wrapper(runner.optim_wrapper)
     except (TypeError, ValueError, KeyError, IndexError, AttributeError, AssertionError, OSError) as error:
         frame = traceback.extract_tb(error.__traceback__)[-1]

@@ -55,7 +55,7 @@ def train(
         cfg.setdefault('randomness', {})['seed'] = seed
     if deterministic:
         cfg.setdefault('randomness', {})['deterministic'] = True
-        cfg.env_cfg.cudnn_benchmark = False
+        cfg.setdefault('env_cfg', {})['cudnn_benchmark'] = False
     check_device(cfg)
     check_data(cfg, ['train_dataloader', 'val_dataloader'])
     _settle_resume(cfg, resume)

@@ -49,7 +49,7 @@ def test_the_seed_decides_the_result(config: Path, tmp_path: Path) -> None:
 def test_a_resumed_training_ends_where_an_unbroken_one_does(config: Path, tmp_path: Path) -> None:
     options = {'train_dataloader.dataset.pipeline': [dict(type='PackSegInputs')]}  # the flip draws at random
     train(config, work_dir=tmp_path / 'whole', options=options)
-    train(config, work_dir=tmp_path / 'halves', options=options | {'train_cfg.max_iters': 3, 'max_iters': 6})
+    train(config, work_dir=tmp_path / 'halves', options=options | {'train_cfg.max_iters': 3})
     train(config, work_dir=tmp_path / 'halves', resume='auto', options=options)
     whole, halves = weights(tmp_path / 'whole', 6), weights(tmp_path / 'halves', 6)
     for name, tensor in whole.items():

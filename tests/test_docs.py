@@ -1,0 +1,69 @@
+"""What README and docs point to is there."""
+
+import re
+import shutil
+import subprocess
+from pathlib import Path
+
+import pytest
+
+from scaseg.apis.config import load_config
+
+REPOSITORY = Path(__file__).parents[1]
+PAGES = [REPOSITORY / name for name in ('README.md', 'CONTRIBUTING.md')] + sorted((REPOSITORY / 'docs').glob('*.md'))
+
+OF_THE_READER = {'configs/_base_/datasets/fields.py'}  # what a page asks its reader to write
+
+
+def anchors(page: Path) -> set[str]:
+    """Anchors of the headings, as GitHub makes them."""
+    headings = re.findall(r'^#+ (.+)$', page.read_text(), re.MULTILINE)
+    return {re.sub(r'[^\w\- ]', '', heading.lower()).replace(' ', '-') for heading in headings}
+
+
+@pytest.mark.parametrize('page', PAGES, ids=lambda page: page.name)
+def test_links_and_pictures_resolve(page: Path) -> None:
+    for target in re.findall(r'\]\(([^)\s]+)\)', page.read_text()):
+        if target.startswith(('http://', 'https://')):
+            continue
+        path, _, anchor = target.partition('#')
+        file = (page.parent / path).resolve() if path else page
+        assert file.exists(), target
+        assert not anchor or anchor in anchors(file), target
+
+
+@pytest.mark.parametrize('page', PAGES, ids=lambda page: page.name)
+def test_configs_and_tools_that_are_named_exist(page: Path) -> None:
+    for name in re.findall(
+        r'(?<![\w/.])(?:configs|tools|scaseg|tests|docs)/[\w./-]+\.(?:py|sh|md)\b', page.read_text()
+    ):
+        assert name in OF_THE_READER or (REPOSITORY / name).is_file(), name
+
+
+def test_configs_that_the_pages_show_can_be_loaded(tmp_path: Path) -> None:
+    shutil.copytree(REPOSITORY / 'configs', tmp_path / 'configs')
+    shown = [
+        block for page in PAGES for block in re.findall(r'```python\n(_base_ = .*?)```', page.read_text(), re.DOTALL)
+    ]
+    assert len(shown) >= 3
+    for block in shown:
+        folder = '_base_/datasets' if './ade20k' in block else 'scaseg'
+        path = tmp_path / 'configs' / folder / 'shown.py'
+        path.write_text(block)
+        load_config(path)
+
+
+@pytest.mark.parametrize('page', PAGES, ids=lambda page: page.name)
+def test_no_placeholder_is_left(page: Path) -> None:
+    assert re.search(r'\b(TODO|TBD|XXX|[A-Z]+_FIGURE|RESULTS)\b', page.read_text()) is None
+
+
+def test_files_of_the_documentation_are_in_the_repository() -> None:
+    listed = subprocess.run(
+        ['git', 'ls-files', '--others', '--ignored', '--exclude-standard', 'docs'],
+        cwd=REPOSITORY,
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    assert listed.stdout == ''
