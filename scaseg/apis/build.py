@@ -34,7 +34,9 @@ def build_runner(cfg: Config) -> Runner:
             getattr(runner, f'{stage}_loop')  # mmengine builds a loop and its data loader when they are asked for
         if trains:
             runner.optim_wrapper = runner.build_optim_wrapper(runner.optim_wrapper)
-    except (TypeError, ValueError, KeyError, IndexError, AttributeError, AssertionError, OSError) as error:
+    except UserError:
+        raise
+    except Exception as error:  # what a wrong value in a config raises is up to the class that gets it
         frame = traceback.extract_tb(error.__traceback__)[-1]
         place = f'{frame.filename}:{frame.lineno}'
         raise UserError(f'{cfg.filename}: {type(error).__name__}: {error} (raised in {place})') from error

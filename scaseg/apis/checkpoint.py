@@ -1,7 +1,9 @@
 """Checkpoints: reading them, loading them without silence, finding the one to resume from."""
 
+import logging
 import re
 import zipfile
+from collections.abc import Sequence
 from pathlib import Path
 
 from mmengine.logging import print_log
@@ -9,6 +11,7 @@ from mmengine.runner import CheckpointLoader
 from torch import Tensor, nn
 
 from scaseg.errors import UserError
+from scaseg.weights import read_checkpoint as read_file
 
 
 def read_checkpoint(path: str | Path) -> dict:
@@ -20,18 +23,14 @@ def read_checkpoint(path: str | Path) -> dict:
     Raises:
         UserError: there is no such file, or it is damaged or no checkpoint.
     """
-    file = Path(path)
-    if '://' not in str(path) and not file.is_file():
-        others = sorted(str(other) for other in file.parent.glob('*.pth')) if file.parent.is_dir() else []
-        hint = f'; {file.parent} holds {", ".join(others)}' if others else ''
-        raise UserError(f'{path}: no such checkpoint{hint}')
-    try:
-        checkpoint = CheckpointLoader.load_checkpoint(str(path), map_location='cpu')
-    except Exception as error:  # whatever unpickling a foreign file may raise
-        raise UserError(
-            f'{path}: this file cannot be read as a checkpoint, it is damaged or something else '
-            f'({type(error).__name__}); take another one, or copy it again'
-        ) from error
+    if '://' in str(path):
+        return CheckpointLoader.load_checkpoint(str(path), map_location='cpu')
+    path = Path(path)
+    if not path.is_file():
+        folder = path if path.is_dir() else path.parent
+        others = ', '.join(sorted(str(other) for other in folder.glob('*.pth')))
+        raise UserError(f'{path}: no such checkpoint' + (f'; {folder} holds {others}' if others else ''))
+    checkpoint = read_file(path)
     if not isinstance(checkpoint, dict) or not state_dict_of(checkpoint):
         raise UserError(f'{path}: this file holds no state dict')
     return checkpoint
@@ -43,17 +42,31 @@ def state_dict_of(checkpoint: dict) -> dict[str, Tensor]:
     return {re.sub(r'^module\.', '', name): t for name, t in tensors.items() if isinstance(t, Tensor)}
 
 
-def load_weights(model: nn.Module, path: str | Path) -> None:
+def load_weights(model: nn.Module, path: str | Path, classes: Sequence[str] | None = None) -> None:
     """Load a trained model for evaluation: every tensor must be there and fit.
+
+    Args:
+        model: the segmentor.
+        path: the checkpoint.
+        classes: names of the classes that the model will be scored on. A model that was trained on others gets a
+            warning, where the checkpoint says what it was trained on.
 
     Raises:
         UserError: the file cannot be read, or lists what is missing, left over or of another shape.
     """
-    tensors = state_dict_of(read_checkpoint(path))
+    checkpoint = read_checkpoint(path)
+    tensors = state_dict_of(checkpoint)
     mismatch = describe_mismatch(model, tensors)
     if mismatch:
         raise UserError(f'{path} does not fit the model of the config: {mismatch}; use the config it was trained with')
     model.load_state_dict(tensors)
+    trained_on = (checkpoint.get('meta') or {}).get('dataset_meta', {}).get('classes')
+    if classes and trained_on and list(trained_on) != list(classes):
+        message = (
+            f'{path} was trained on {_shorten(trained_on)} and is scored on {_shorten(classes)}: these are other '
+            'classes, or another order of them'
+        )
+        print_log(message, logger='current', level=logging.WARNING)
 
 
 def report_initialisation(model: nn.Module, path: str | Path) -> None:
@@ -104,17 +117,35 @@ def describe_mismatch(model: nn.Module, tensors: dict[str, Tensor]) -> str:
 
 
 def find_resumable(work_dir: str | Path) -> Path | None:
-    """The latest whole ``iter_N.pth`` or ``epoch_N.pth`` in a work folder, ``None`` where there is none.
+    """The checkpoint of a work folder to go on from, ``None`` where the folder holds none.
 
-    A file that was cut off is passed over: it lacks the directory that stands at the end of a zip file.
+    That is the one that ``last_checkpoint`` names, or the youngest ``iter_N.pth`` or ``epoch_N.pth``. A damaged one is
+    passed over with a warning.
+
+    Raises:
+        UserError: there are checkpoints, and all of them are damaged.
     """
-    found = [
-        (int(match[1]), path)
-        for path in Path(work_dir).glob('*.pth')
-        if (match := re.fullmatch(r'(?:iter|epoch)_(\d+)\.pth', path.name))
-    ]
-    return next((path for _, path in sorted(found, reverse=True) if zipfile.is_zipfile(path)), None)
+    work_dir = Path(work_dir)
+    found = [path for path in work_dir.glob('*.pth') if re.fullmatch(r'(iter|epoch)_\d+', path.stem)]
+    pointer = work_dir / 'last_checkpoint'
+    named = Path(pointer.read_text().strip()).name if pointer.is_file() else ''
+    for path in sorted(found, key=lambda path: (path.name == named, path.stat().st_mtime), reverse=True):
+        if _is_whole(path):
+            return path
+        print_log(f'{path} is damaged: passed over', logger='current', level=logging.WARNING)
+    if found:
+        raise UserError(f'{work_dir}: all checkpoints are damaged ({_shorten([path.name for path in found])})')
+    return None
 
 
-def _shorten(names: list[str], limit: int = 3) -> str:
+def _is_whole(path: Path) -> bool:
+    """Whether all parts of a checkpoint, which is a zip file, have the checksums that were written with them."""
+    try:
+        with zipfile.ZipFile(path) as archive:
+            return archive.testzip() is None
+    except (zipfile.BadZipFile, OSError):
+        return False
+
+
+def _shorten(names: Sequence[str], limit: int = 3) -> str:
     return ', '.join(names[:limit]) + (', …' if len(names) > limit else '')

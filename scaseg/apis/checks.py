@@ -56,6 +56,8 @@ def check_device(cfg: Config) -> None:
         )
     if gpus == 0 and cfg.launcher in ('slurm', 'mpi'):
         raise UserError(f'--launcher {cfg.launcher} needs GPUs, and torch finds none: use tools/dist_train.sh on CPUs')
+    if cfg.launcher == 'pytorch' and 'RANK' not in os.environ:
+        raise UserError('--launcher pytorch is set by tools/dist_train.sh and tools/dist_test.sh: call those')
     processes = int(os.environ.get('LOCAL_WORLD_SIZE', 1))
     if 0 < gpus < processes:
         raise UserError(f'{processes} processes were started on this machine, which has {gpus} GPU(s)')
@@ -92,10 +94,26 @@ def _check_files(key: str, dataset: dict, kind: type[BaseSegDataset]) -> None:
         if not (root / ann_file).read_text().split():
             raise UserError(f'{key}.ann_file: the file {root / ann_file} names no image')
         return
-    suffix = dataset.get('img_suffix', _default(kind, 'img_suffix'))
-    images = root / (dataset.get('data_prefix') or {}).get('img_path', '')
-    if suffix and next(images.rglob(f'*{suffix}'), None) is None:
-        raise UserError(f'{key}: no image *{suffix} in {images}; {remedy} or {key}.img_suffix')
+    image_suffix, label_suffix = (dataset.get(name, _default(kind, name)) for name in ('img_suffix', 'seg_map_suffix'))
+    if not image_suffix:  # the data set looks for itself
+        return
+    folders = dataset.get('data_prefix') or {}
+    images = _stems(root / folders.get('img_path', ''), image_suffix)
+    if not images:
+        where = root / folders.get('img_path', '')
+        raise UserError(f'{key}: no image *{image_suffix} in {where}; {remedy} or {key}.img_suffix')
+    if folders.get('seg_map_path'):
+        missing = sorted(images - _stems(root / folders['seg_map_path'], label_suffix or ''))
+        if missing:
+            raise UserError(
+                f'{key}: {len(missing)} of {len(images)} images have no label *{label_suffix} in '
+                f'{root / folders["seg_map_path"]}, the first is {missing[0]}; {remedy} or {key}.seg_map_suffix'
+            )
+
+
+def _stems(folder: Path, suffix: str) -> set[str]:
+    """Files of a folder and those below it that end in a suffix: their paths without it."""
+    return {str(path.relative_to(folder)).removesuffix(suffix) for path in folder.rglob(f'*{suffix}')}
 
 
 def _default(kind: type, name: str) -> str | None:
@@ -119,6 +137,6 @@ def _check_classes(cfg: Config, key: str, dataset: dict, kind: type[BaseSegDatas
         for settings in heads if isinstance(heads, (list, tuple)) else [heads]:
             if settings.get('num_classes', len(classes)) != len(classes):
                 raise UserError(
-                    f'model.{head}.num_classes={settings["num_classes"]}, but {key} ({kind.__name__}) has '
+                    f'model.{head}.num_classes={settings["num_classes"]!r}, but {key} ({kind.__name__}) has '
                     f'{len(classes)} classes'
                 )

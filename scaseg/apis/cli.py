@@ -18,7 +18,10 @@ class OptionAction(DictAction):
         for value in values:
             if '=' not in value:
                 parser.error(f'{option} {value}: expected KEY=VALUE')
-        super().__call__(parser, namespace, values, option)
+        try:
+            super().__call__(parser, namespace, values, option)
+        except (AssertionError, ValueError, IndexError, RecursionError) as error:
+            parser.error(f'{option} {" ".join(values)}: these values cannot be read ({type(error).__name__})')
 
 
 def config_parser(description: str) -> argparse.ArgumentParser:

@@ -1,5 +1,6 @@
 """Reading configs: what mmengine does, with errors that name the file and the key."""
 
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -37,11 +38,26 @@ def _apply_options(cfg: Config, options: dict[str, Any]) -> None:
     roots = readable_root_keys()
     for option in options:
         root = option.split('.')[0]
-        if root not in roots:
-            # Other keys of the file were read when it was: crop_size is already inside the pipelines.
-            state = 'was only used while the file was read' if root in cfg else 'is not there'
-            raise UserError(f'--cfg-options {option}: {root!r} {state} in {cfg.filename}' + suggest(root, roots))
+        if root in roots:
+            continue
+        if root not in cfg:
+            raise UserError(f'--cfg-options {option}: {cfg.filename} has no key {root!r}' + suggest(root, roots))
+        places = [key for key in sorted(roots & set(cfg)) for key in _places(key, cfg[key], cfg[root])][:4]
+        hint = f'; set the keys it went into: {", ".join(places)}' if places else ''
+        raise UserError(f'--cfg-options {option}: {root!r} was only used while {cfg.filename} was read{hint}')
     try:
         cfg.merge_from_dict(options)
     except (KeyError, IndexError, TypeError, ValueError, AssertionError) as error:
         raise UserError(f'--cfg-options {" ".join(options)}: {error}, in {cfg.filename}') from error
+
+
+def _places(key: str, node: Any, value: Any) -> Iterator[str]:
+    """Dotted keys under which a config holds a value."""
+    if type(node) is type(value) and node == value:
+        yield key
+    elif isinstance(node, dict):
+        for name, child in node.items():
+            yield from _places(f'{key}.{name}', child, value)
+    elif isinstance(node, (list, tuple)):
+        for index, child in enumerate(node):
+            yield from _places(f'{key}.{index}', child, value)

@@ -46,6 +46,8 @@ def check_keys(cfg: Config) -> None:
         UserError: names the file, the key, and what was probably meant.
     """
     root_keys = readable_root_keys()
+    if cfg.get('model') is None:
+        raise UserError(f'{cfg.filename}: this config has no model; a file of configs/_base_ is a part of one')
     for key in cfg:
         close = get_close_matches(key, root_keys, n=1, cutoff=0.85)
         if key not in root_keys | VARIABLES and close:

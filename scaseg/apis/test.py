@@ -52,8 +52,7 @@ def test(
     cfg.load_from, cfg.resume = None, False
     check_device(cfg)
     check_data(cfg, ['test_dataloader'])
-    if figure is not None and Path(figure).suffix != '.png':
-        raise UserError(f'--figure {figure}: the picture is a PNG, give it a name that ends in .png')
+    _prepare_outputs(out, show_dir, figure)
     if out is not None:
         evaluators = cfg.test_evaluator if isinstance(cfg.test_evaluator, list) else [cfg.test_evaluator]
         for evaluator in evaluators:
@@ -65,10 +64,24 @@ def test(
     cfg.val_evaluator = None
     runner = build_runner(cfg)
     model = runner.model.module if is_model_wrapper(runner.model) else runner.model
-    load_weights(model.module if isinstance(model, BaseTTAModel) else model, checkpoint)
+    classes = runner.test_dataloader.dataset.metainfo.get('classes')
+    load_weights(model.module if isinstance(model, BaseTTAModel) else model, checkpoint, classes)
     if show_dir is not None or figure is not None:
         runner.register_hook(PredictionHook(show_dir, figure))
     return runner.test()
+
+
+def _prepare_outputs(out: str | Path | None, show_dir: str | Path | None, figure: str | Path | None) -> None:
+    """Find out before a test, not after it, whether its files can be written."""
+    if figure is not None and Path(figure).suffix != '.png':
+        raise UserError(f'--figure {figure}: the picture is a PNG, give it a name that ends in .png')
+    folders = {'--out': out, '--show-dir': show_dir, '--figure': figure and Path(figure).parent}
+    for flag, folder in folders.items():
+        try:
+            if folder is not None:
+                Path(folder).mkdir(parents=True, exist_ok=True)
+        except OSError as error:
+            raise UserError(f'{flag}: the folder {folder} cannot be made ({error.strerror})') from error
 
 
 def _use_tta(cfg: Config) -> None:

@@ -7,6 +7,7 @@ from typing import Any
 from mmengine.config import Config
 from mmengine.logging import print_log
 from mmengine.model import is_model_wrapper
+from mmengine.runner import Runner
 from torch import nn
 
 from .build import build_runner, set_work_dir
@@ -63,7 +64,22 @@ def train(
     if cfg.load_from:
         model = runner.model.module if is_model_wrapper(runner.model) else runner.model
         (check_resumable if cfg.resume else report_initialisation)(model, cfg.load_from)
+    _announce(runner, cfg)
     return runner.train()
+
+
+def _announce(runner: Runner, cfg: Config) -> None:
+    """Say what a training reads, and warn of what is probably not meant."""
+    counts = [f'train {len(runner.train_dataloader.dataset)}']
+    if runner.val_loop is not None:
+        counts.append(f'val {len(runner.val_dataloader.dataset)}')
+    runner.logger.info(f'images: {", ".join(counts)}')
+    if not cfg.resume and any(Path(cfg.work_dir).glob('iter_*.pth')):
+        runner.logger.warning(f'{cfg.work_dir} holds checkpoints of an earlier run; --resume would go on from them')
+    schedulers = cfg.get('param_scheduler') or []
+    ends = [scheduler.end for scheduler in schedulers if 'end' in scheduler and not scheduler.get('by_epoch', True)]
+    if ends and 'max_iters' in cfg.train_cfg and max(ends) != cfg.train_cfg.max_iters:
+        runner.logger.warning(f'param_scheduler ends at {max(ends)}, train_cfg.max_iters is {cfg.train_cfg.max_iters}')
 
 
 def _settle_resume(cfg: Config, resume: str | None) -> None:

@@ -4,6 +4,7 @@ from .atomic_backend import AtomicLocalBackend
 from .grouped_constructor import GroupedOptimWrapperConstructor
 from .prediction_hook import PredictionHook
 from .progress_logger_hook import ProgressLoggerHook
+from .run_checkpoint_hook import RunCheckpointHook
 from .runner import QuietRunner
 
 __all__ = [
@@ -12,4 +13,5 @@ __all__ = [
     'PredictionHook',
     'ProgressLoggerHook',
     'QuietRunner',
+    'RunCheckpointHook',
 ]

@@ -1,5 +1,6 @@
 """Writing checkpoints so that a killed process never leaves half of one under its name."""
 
+import os
 from pathlib import Path
 
 from mmengine.fileio import LocalBackend, register_backend
@@ -15,6 +16,9 @@ class AtomicLocalBackend(LocalBackend):
 
     def put(self, obj: bytes, filepath: str | Path) -> None:
         """Write ``obj`` beside ``filepath``, then rename it."""
-        partial = Path(f'{filepath}.partial')
-        super().put(obj, partial)
-        partial.replace(filepath)
+        partial = Path(f'{filepath}.{os.getpid()}.partial')
+        try:
+            super().put(obj, partial)
+            partial.replace(filepath)
+        finally:
+            partial.unlink(missing_ok=True)  # left over where the disk is full

@@ -34,6 +34,12 @@ class GroupedOptimWrapperConstructor(DefaultOptimWrapperConstructor):
                 f'optim_wrapper.paramwise_cfg: unknown {sorted(unknown)}; '
                 'GroupedOptimWrapperConstructor takes custom_keys and norm_decay_mult'
             )
+        for key, factors in custom_keys.items():
+            if set(factors) - {'lr_mult', 'decay_mult'}:
+                raise UserError(
+                    f'optim_wrapper.paramwise_cfg.custom_keys.{key}: unknown '
+                    f'{sorted(set(factors) - {"lr_mult", "decay_mult"})}; it takes lr_mult and decay_mult'
+                )
         norms = _norm_parameters(module)
         groups = defaultdict(list)
         used = set()

@@ -31,8 +31,13 @@ def search_folders() -> list[Path]:
 
     The folder in the environment variable SCASEG_PRETRAINED, data/pretrained below the working directory, and torch's
     own download cache, where mmengine has put the same files for whoever trained with mmsegmentation before.
+
+    Raises:
+        UserError: SCASEG_PRETRAINED names no folder.
     """
     named = os.environ.get(FOLDER_VARIABLE)
+    if named and not Path(named).expanduser().is_dir():
+        raise UserError(f'{FOLDER_VARIABLE}={named}: there is no such folder; make it, or unset the variable')
     own = [Path(named).expanduser()] if named else []
     return [*own, DEFAULT_FOLDER, Path(torch.hub.get_dir(), 'checkpoints')]
 
@@ -126,13 +131,13 @@ def read_checkpoint(path: Path) -> Any:
         try:
             return torch.load(path, map_location='cpu', weights_only=True)
         except pickle.UnpicklingError:
-            if not hasattr(torch.serialization, 'get_unsafe_globals_in_checkpoint'):
-                raise UserError(f'{path} holds more than tensors: reading it takes torch 2.6 or later') from None
+            if not hasattr(
+                torch.serialization, 'get_unsafe_globals_in_checkpoint'
+            ):  # torch before 2.6 has to trust it
+                return torch.load(path, map_location='cpu', weights_only=False)
             foreign = torch.serialization.get_unsafe_globals_in_checkpoint(path)
             with torch.serialization.safe_globals([(_Placeholder, name) for name in foreign]):
                 return torch.load(path, map_location='cpu', weights_only=True)
-    except UserError:
-        raise
     except Exception as error:  # a damaged pickle can raise anything at all
         raise UserError(
             f'{path} is truncated or no checkpoint of tensors ({type(error).__name__}: {_first_line(error)}); '

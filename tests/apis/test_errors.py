@@ -44,9 +44,12 @@ def at(root: Path) -> dict:
     [
         (
             {'mdoel.pretrained': None},
-            r"--cfg-options mdoel\.pretrained: 'mdoel' is not there in .*did you mean 'model'",
+            r"--cfg-options mdoel\.pretrained: .* has no key 'mdoel'; did you mean 'model'",
         ),
-        ({'crop_size': (32, 32)}, r"--cfg-options crop_size: 'crop_size' was only used while the file was read"),
+        ({'max_iters': 9}, r"'max_iters' was only used while .* was read; set .*param_scheduler\.1\.end"),
+        ({'optim_wrapper.paramwise_cfg.custom_keys.decode_head.lr_mul': 2.0}, r"decode_head: unknown \['lr_mul'\]"),
+        ({'model.decode_head.num_classes': '10'}, r"num_classes='10', but"),
+        ({'model.decode_head.ffn_ratio': -1.0}, r'tiny\.py: '),
         ({'param_scheduler.9.end': 4}, r'--cfg-options param_scheduler\.9\.end'),
         (
             {'model.decode_head.type': 'SCASegHed'},
@@ -112,6 +115,23 @@ def test_camvid_comes_as_png_or_jpeg(tmp_path: Path, suffix: str) -> None:
         REPOSITORY / 'configs/scaseg/scaseg_efficientnet-lite0_1xb8-1500it_camvid-288x288.py', at(tmp_path)
     )
     check_data(cfg, ['train_dataloader', 'val_dataloader'])
+
+
+def test_an_image_without_a_label_is_found_before_training(tmp_path: Path) -> None:
+    make_ade(tmp_path)
+    (tmp_path / 'annotations/validation/a.png').unlink()
+    with pytest.raises(
+        UserError, match=r'val_dataloader\.dataset: 1 of 1 images have no label \*\.png in .* first is a'
+    ):
+        check_data(load_config(ADE, at(tmp_path)), ['train_dataloader', 'val_dataloader'])
+
+
+def test_an_image_one_pixel_high(tmp_path: Path) -> None:
+    make_ade(tmp_path)
+    for path in tmp_path.rglob('a.*'):
+        Image.open(path).resize((3, 1)).save(path)
+    dataset = load_config(ADE, at(tmp_path)).val_dataloader.dataset
+    assert DATASETS.build(dataset)[0]['data_samples'].gt_sem_seg.data.shape == (1, 1, 3)
 
 
 @pytest.mark.parametrize('kind', ['images', 'annotations'])
@@ -194,6 +214,8 @@ def test_a_checkpoint_of_another_model(tmp_path: Path) -> None:
 def test_a_gpu_that_is_not_there(config: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     with pytest.raises(UserError, match=r'--amp.* needs a GPU'):
         train(config, work_dir=tmp_path / 'run', amp=True)
+    with pytest.raises(UserError, match=r'--launcher pytorch is set by tools/dist_train\.sh'):
+        train(config, work_dir=tmp_path / 'run', launcher='pytorch')
     with pytest.raises(UserError, match='slurm needs GPUs'):
         train(config, work_dir=tmp_path / 'run', launcher='slurm')
     monkeypatch.setenv('CUDA_VISIBLE_DEVICES', 'NoDevFiles')  # what a cluster writes for a node without GPUs
@@ -203,10 +225,18 @@ def test_a_gpu_that_is_not_there(config: Path, tmp_path: Path, monkeypatch: pyte
         train(config, work_dir=tmp_path / 'run')
 
 
-def test_an_option_without_a_value(config: Path, capsys: pytest.CaptureFixture) -> None:
+@pytest.mark.parametrize('option', ['model.pretrained', 'a=[1,2', "a=[dict(type='EMAHook',momentum=0.1)]"])
+def test_an_option_that_cannot_be_read(option: str, capsys: pytest.CaptureFixture) -> None:
     with pytest.raises(SystemExit):
-        config_parser('').parse_args([str(config), '--cfg-options', 'model.pretrained'])
-    assert '--cfg-options model.pretrained: expected KEY=VALUE' in capsys.readouterr().err
+        config_parser('').parse_args(['config.py', '--cfg-options', option])
+    assert f'--cfg-options {option}: ' in capsys.readouterr().err
+
+
+@pytest.mark.parametrize('output', ['out', 'show_dir'])
+def test_an_output_folder_that_cannot_be_made(config: Path, tmp_path: Path, output: str) -> None:
+    (tmp_path / 'file').touch()
+    with pytest.raises(UserError, match=r'--(out|show-dir): the folder .*file/x cannot be made'):
+        evaluate(config, tmp_path / 'none.pth', **{output: tmp_path / 'file/x'})
 
 
 def test_a_work_folder_that_cannot_be_made(config: Path, tmp_path: Path) -> None:

@@ -11,10 +11,13 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from mmengine.runner import ValLoop
 from PIL import Image
 
 from scaseg.apis import test as evaluate
 from scaseg.apis import train
+from scaseg.apis.checkpoint import find_resumable
+from scaseg.datasets import ToyScenes
 from scaseg.errors import UserError
 from scaseg.visualization import read_scalars
 
@@ -57,12 +60,50 @@ def test_a_resumed_training_ends_where_an_unbroken_one_does(config: Path, tmp_pa
     assert read_scalars(tmp_path / 'halves').train['loss'].steps.tolist() == [1, 2, 3, 4, 5, 6]
 
 
-def test_resume_passes_over_a_damaged_checkpoint(config: Path, tmp_path: Path) -> None:
+@pytest.mark.parametrize('damage', ['cut off', 'overwritten'])
+def test_resume_passes_over_a_damaged_checkpoint(config: Path, tmp_path: Path, damage: str) -> None:
     train(config, work_dir=tmp_path / 'run')
     last = tmp_path / 'run' / 'iter_6.pth'
-    last.write_bytes(last.read_bytes()[:1000])
+    whole = last.read_bytes()
+    middle = len(whole) // 2
+    last.write_bytes(whole[:1000] if damage == 'cut off' else whole[:middle] + bytes(5000) + whole[middle + 5000 :])
+    assert find_resumable(tmp_path / 'run') == tmp_path / 'run' / 'iter_3.pth'
     train(config, work_dir=tmp_path / 'run', resume='auto')
     assert 'decode_head.conv_seg.weight' in weights(tmp_path / 'run', 6)
+
+
+def test_no_whole_checkpoint_is_not_the_same_as_none(tmp_path: Path) -> None:
+    assert find_resumable(tmp_path) is None
+    (tmp_path / 'iter_3.pth').write_bytes(b'PK')
+    with pytest.raises(UserError, match=r'all checkpoints are damaged \(iter_3\.pth\)'):
+        find_resumable(tmp_path)
+
+
+def test_a_fresh_run_in_a_used_folder_is_the_one_to_resume(config: Path, tmp_path: Path) -> None:
+    train(config, work_dir=tmp_path / 'run')
+    train(config, work_dir=tmp_path / 'run', options={'train_cfg.max_iters': 3})
+    assert find_resumable(tmp_path / 'run') == tmp_path / 'run' / 'iter_3.pth'
+
+
+def test_resuming_elsewhere_leaves_the_first_run_alone(config: Path, tmp_path: Path) -> None:
+    train(config, work_dir=tmp_path / 'first', options={'train_cfg.max_iters': 3})
+    before = sorted(path.name for path in (tmp_path / 'first').iterdir())
+    longer = {'train_cfg.max_iters': 9, 'optim_wrapper.optimizer.lr': 1e-2}
+    train(config, work_dir=tmp_path / 'second', resume=str(tmp_path / 'first/iter_3.pth'), options=longer)
+    assert sorted(path.name for path in (tmp_path / 'first').iterdir()) == before
+
+
+def test_a_validation_that_was_cut_off_is_made_up_for(
+    config: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with monkeypatch.context() as stopped:
+        stopped.setattr(ValLoop, 'run', interrupt)
+        with pytest.raises(KeyboardInterrupt):
+            train(config, work_dir=tmp_path / 'run', options={'train_cfg.max_iters': 3})
+    assert not list((tmp_path / 'run').glob('best_*'))
+    train(config, work_dir=tmp_path / 'run', resume='auto', options={'train_cfg.max_iters': 3})
+    assert read_scalars(tmp_path / 'run').val['mIoU'].steps.tolist() == [3]
+    assert (tmp_path / 'run' / 'best_mIoU_iter_3.pth').is_file()
 
 
 def test_resume_auto_starts_where_there_is_nothing(config: Path, tmp_path: Path) -> None:
@@ -140,6 +181,15 @@ def test_wrapped_data_sets_batches_and_several_evaluators(config: Path, tmp_path
     assert len(list((tmp_path / 'show').glob('*.png'))) == len(list((tmp_path / 'out').glob('*.png'))) == 3
 
 
+def test_classes_in_another_order_are_told(config: Path, tmp_path: Path) -> None:
+    train(config, work_dir=tmp_path / 'run', options={'train_cfg.max_iters': 3})
+    names = ToyScenes.METAINFO['classes']
+    swapped = {'test_dataloader.dataset.metainfo': dict(classes=(names[1], names[0], *names[2:]))}
+    evaluate(config, tmp_path / 'run' / 'iter_3.pth', work_dir=tmp_path / 'test', options=swapped)
+    log = next((tmp_path / 'test').glob('*/*.log')).read_text()
+    assert 'other classes, or another order of them' in log
+
+
 def test_two_evaluations_agree_and_test_time_augmentation_runs(config: Path, tmp_path: Path) -> None:
     train(config, work_dir=tmp_path / 'run', options={'train_cfg.max_iters': 3})
     checkpoint = tmp_path / 'run' / 'iter_3.pth'
@@ -148,6 +198,10 @@ def test_two_evaluations_agree_and_test_time_augmentation_runs(config: Path, tmp
     assert first == again
     assert flipped['mIoU'] != first['mIoU']
     assert (tmp_path / 'tta.png').is_file()
+
+
+def interrupt(*args: object) -> None:
+    raise KeyboardInterrupt
 
 
 def run_distributed(*arguments: object) -> str:

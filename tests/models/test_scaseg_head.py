@@ -5,6 +5,7 @@ import torch
 from mmseg.registry import MODELS
 from torch import Tensor
 
+from scaseg.errors import UserError
 from scaseg.models import SCASegHead
 
 SMALL = dict(in_channels=[8, 16, 40, 64], channels=24, num_classes=7, norm_cfg=dict(type='BN'))
@@ -126,5 +127,5 @@ def test_errors_name_the_argument(changes: dict, message: str) -> None:
 
 
 def test_maps_of_another_encoder_are_refused() -> None:
-    with pytest.raises(ValueError, match=r'in_channels=\[8, 16, 40, 64\], but the encoder gives .*\[8, 16, 40, 32\]'):
+    with pytest.raises(UserError, match=r'in_channels=\[8, 16, 40, 64\], but the encoder gives .*\[8, 16, 40, 32\]'):
         build()(features([8, 16, 40, 32], [(24, 32), (12, 16), (6, 8), (3, 4)]))

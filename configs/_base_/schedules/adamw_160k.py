@@ -19,7 +19,7 @@ default_hooks = dict(
     logger=dict(type='ProgressLoggerHook', interval=50, log_metric_by_epoch=False),
     param_scheduler=dict(type='ParamSchedulerHook'),
     checkpoint=dict(
-        type='CheckpointHook',
+        type='RunCheckpointHook',
         by_epoch=False,
         interval=8000,
         save_best='mIoU',

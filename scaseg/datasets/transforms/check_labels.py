@@ -32,7 +32,7 @@ class CheckLabels(BaseTransform):
     def transform(self, results: dict) -> dict:
         """Return ``results`` as they came."""
         label = results['gt_seg_map']
-        if label.ndim != 2:
+        if label.ndim == 3:
             raise UserError(
                 f'{results["seg_map_path"]}: a label has one channel of class ids, this file has {label.shape[2]}: it '
                 'is a colour picture. Save it with one channel; a palette PNG will do, as long as LoadLabels '

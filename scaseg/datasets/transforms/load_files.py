@@ -39,9 +39,13 @@ class LoadLabels(LoadAnnotations):
                 'LoadLabels and CheckLabels out of the pipeline, see docs/datasets.md'
             )
         try:
-            return super().transform(results)
+            results = super().transform(results)
         except Exception as error:
             raise UserError(_describe('label map', results['seg_map_path'], error)) from error
+        labels, shape = results['gt_seg_map'], results['ori_shape'][:2]
+        if labels.ndim < 2 and labels.size == shape[0] * shape[1]:  # mmseg squeezes a side of one pixel away
+            results['gt_seg_map'] = labels.reshape(shape)
+        return results
 
 
 def _describe(kind: str, path: str, error: Exception) -> str:

@@ -16,6 +16,8 @@ from mmseg.models.decode_heads.decode_head import BaseDecodeHead
 from mmseg.registry import MODELS
 from torch import Tensor, nn
 
+from scaseg.errors import UserError
+
 from ..layers import ContextBlend, CrossLayerBlock, FusedProjection, pool_to_grid
 
 
@@ -48,7 +50,8 @@ class SCASegHead(BaseDecodeHead):
         returns: logits (B, num_classes, H / strides[0], W / strides[0]).
 
     Raises:
-        ValueError: arguments that do not fit each other, or at the first forward, maps of other channels.
+        ValueError: arguments that do not fit each other.
+        UserError: in a forward, maps of other channels.
     """
 
     def __init__(
@@ -111,7 +114,7 @@ class SCASegHead(BaseDecodeHead):
     def _check_features(self, features: Sequence[Tensor]) -> None:
         channels = [x.shape[1] for x in features]
         if channels != self.in_channels:
-            raise ValueError(
+            raise UserError(
                 f'decode_head.in_channels={self.in_channels}, but the encoder gives maps of {channels} channels'
             )
 

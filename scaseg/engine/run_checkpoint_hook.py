@@ -1,0 +1,36 @@
+"""mmengine's checkpoint hook, kept to its own run."""
+
+from pathlib import Path
+
+from mmengine.hooks import CheckpointHook
+from mmengine.runner import Runner
+from mmseg.registry import HOOKS
+
+from .progress_logger_hook import LAST_SCORE
+
+
+@HOOKS.register_module()
+class RunCheckpointHook(CheckpointHook):
+    """``CheckpointHook`` that deletes in its own folder only, and makes up for a validation that was cut off.
+
+    A run that resumes another folder's checkpoint carries the path of that folder's best file along, and mmengine
+    would delete it for the first better one. And a checkpoint is written before the validation of its iteration: who
+    stops a run in between would resume behind that validation, at the end of a training behind the last one.
+
+    Args:
+        See ``mmengine.hooks.CheckpointHook``.
+    """
+
+    def before_train(self, runner: Runner) -> None:
+        """Forget a best checkpoint that lies elsewhere; validate where the resumed run was stopped in a validation."""
+        super().before_train(runner)
+        folder = Path(self.out_dir).resolve()
+        best: str | None = getattr(self, 'best_ckpt_path', None)
+        if best and Path(best).resolve().parent != folder:
+            self.best_ckpt_path = None
+        loop = runner.train_loop
+        is_due = runner.iter > 0 and (runner.iter % loop.val_interval == 0 or runner.iter >= loop.max_iters)
+        last = runner.message_hub.runtime_info.get(LAST_SCORE, {'iter': 0})
+        if runner.val_loop is not None and is_due and last['iter'] != runner.iter:
+            runner.logger.info(f'validating iteration {runner.iter}, where the resumed run was stopped')
+            runner.val_loop.run()
