@@ -35,5 +35,6 @@ setup(
     extras_require={
         'dev': ['pytest', 'ruff', 'mypy', 'pre-commit'],
         'export': ['onnx', 'onnxscript', 'onnxruntime'],
+        'demo': ['gradio'],
     },
 )

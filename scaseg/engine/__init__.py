@@ -1,6 +1,7 @@
 """Importing this package registers scaseg's hooks, runner, optimiser constructor and file backend."""
 
 from .atomic_backend import AtomicLocalBackend
+from .finite_loss_hook import FiniteLossHook
 from .grouped_constructor import GroupedOptimWrapperConstructor
 from .prediction_hook import PredictionHook
 from .progress_logger_hook import ProgressLoggerHook
@@ -9,6 +10,7 @@ from .runner import QuietRunner
 
 __all__ = [
     'AtomicLocalBackend',
+    'FiniteLossHook',
     'GroupedOptimWrapperConstructor',
     'PredictionHook',
     'ProgressLoggerHook',

@@ -123,6 +123,7 @@ class ConfusionMetric(BaseMetric):
     def _reset(self) -> None:
         self._matrix: Tensor | None = None
         self._num_samples = 0
+        self._saved: set[Path] = set()
 
     @property
     def _class_names(self) -> Sequence[str]:
@@ -144,7 +145,12 @@ class ConfusionMetric(BaseMetric):
             if not self.format_only:
                 self._count(prediction, sample)
             if self.output_dir is not None:
-                _save_labels(prediction, sample, self.output_dir)
+                path = _save_labels(prediction, sample, self.output_dir)
+                if path in self._saved:
+                    raise UserError(
+                        f'{path}: two images of the data set have this name, one would overwrite the other'
+                    )
+                self._saved.add(path)
             self._num_samples += 1
 
     def _count(self, prediction: Tensor, sample: dict) -> None:
@@ -202,11 +208,12 @@ class ConfusionMetric(BaseMetric):
         return mean_figures(matrix)
 
 
-def _save_labels(prediction: Tensor, sample: dict, folder: Path) -> None:
+def _save_labels(prediction: Tensor, sample: dict, folder: Path) -> Path:
     ids = prediction + 1 if sample.get('reduce_zero_label', False) else prediction
     folder.mkdir(parents=True, exist_ok=True)
     path = folder / f'{Path(sample["img_path"]).stem}.png'
     Image.fromarray(ids.to(torch.uint8).cpu().numpy()).save(path)
+    return path
 
 
 def _check_num_samples(seen: int, size: int) -> None:

@@ -93,6 +93,12 @@ def test_resuming_elsewhere_leaves_the_first_run_alone(config: Path, tmp_path: P
     assert sorted(path.name for path in (tmp_path / 'first').iterdir()) == before
 
 
+def test_a_loss_that_is_not_finite_ends_the_training(config: Path, tmp_path: Path) -> None:
+    options = {'optim_wrapper.optimizer.lr': 1e30, 'param_scheduler.0.start_factor': 1.0}
+    with pytest.raises(UserError, match=r'the loss is not finite at iteration \d'):
+        train(config, work_dir=tmp_path / 'run', options=options | {'default_hooks.finite_loss.interval': 1})
+
+
 def test_a_validation_that_was_cut_off_is_made_up_for(
     config: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -171,7 +177,7 @@ def test_wrapped_data_sets_batches_and_several_evaluators(config: Path, tmp_path
     with config.open('a') as file:
         file.write(
             "leaf = {**_base_.test_dataloader['dataset'], 'size': 3, 'image_size': crop_size}\n"
-            "test_dataloader['dataset'] = dict(_delete_=True, type='ConcatDataset', datasets=[leaf, leaf])\n"
+            "test_dataloader['dataset'] = dict(_delete_=True, type='ConcatDataset', datasets=[leaf])\n"
             "test_dataloader['batch_size'] = 3\n"
             "test_evaluator = [dict(type='ConfusionMetric', prefix=name) for name in 'ab']\n"
         )
