@@ -1,5 +1,6 @@
 """From a config to a runner."""
 
+import itertools
 import traceback
 from pathlib import Path
 
@@ -9,6 +10,8 @@ from mmengine.runner import Runner
 from mmseg.registry import RUNNERS
 
 from scaseg.errors import UserError
+
+RUNS = itertools.count()
 
 
 def set_work_dir(cfg: Config, work_dir: str | Path | None) -> None:
@@ -27,6 +30,8 @@ def build_runner(cfg: Config) -> Runner:
     """
     if cfg.launcher == 'pytorch' and not torch.cuda.is_available():
         _distribute_on_cpu(cfg)
+    # mmengine keeps loggers and visualizers by this name and the second of the start: runs of one process must differ.
+    cfg.experiment_name = cfg.get('experiment_name') or f'{Path(cfg.filename).stem}_{next(RUNS)}'
     try:
         runner = RUNNERS.build(cfg)
         trains = cfg.get('train_cfg') is not None

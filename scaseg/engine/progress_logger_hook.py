@@ -133,8 +133,9 @@ class ProgressLoggerHook(LoggerHook):
         self._show_metrics(runner, 'val', metrics)
 
     def after_test_epoch(self, runner: Runner, metrics: dict[str, Any] | None = None) -> None:
-        with self._file_only():
-            super().after_test_epoch(runner, metrics)
+        if is_main_process():  # in mmengine every process writes the same JSON file, at the same time
+            with self._file_only():
+                super().after_test_epoch(runner, metrics)
         self._show_metrics(runner, 'test', metrics)
 
     def after_run(self, runner: Runner) -> None:
