@@ -3,7 +3,7 @@
 import os
 
 os.environ.setdefault('OMP_WAIT_POLICY', 'PASSIVE')  # before torch starts its threads
-os.environ.setdefault('CUDA_VISIBLE_DEVICES', '')  # equalities below are exact on the CPU; set it to test a GPU
+os.environ.setdefault('CUDA_VISIBLE_DEVICES', '')  # the equalities that are tested hold exactly on the CPU
 
 import pytest
 import torch

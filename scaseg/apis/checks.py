@@ -9,6 +9,7 @@ from pathlib import Path
 
 import torch
 from mmengine.config import Config
+from mmengine.fileio import list_dir_or_file
 from mmseg.datasets import BaseSegDataset
 from mmseg.registry import DATASETS
 
@@ -23,8 +24,8 @@ def check_data(cfg: Config, dataloaders: Sequence[str]) -> None:
         dataloaders: keys of the data loaders in use (``'train_dataloader'`` …).
 
     Raises:
-        UserError: a folder or list of files is missing, a folder holds no image with the expected suffix, a class name
-            is unknown, or a head has another number of classes than a data set.
+        UserError: a folder or list of files is missing, a folder holds no image with the expected suffix, an image
+            has no label, a class name is unknown, or a head has another number of classes than a data set.
     """
     for loader in dataloaders:
         if cfg.get(loader) is None:
@@ -112,8 +113,9 @@ def _check_files(key: str, dataset: dict, kind: type[BaseSegDataset]) -> None:
 
 
 def _stems(folder: Path, suffix: str) -> set[str]:
-    """Files of a folder and those below it that end in a suffix: their paths without it."""
-    return {str(path.relative_to(folder)).removesuffix(suffix) for path in folder.rglob(f'*{suffix}')}
+    """Files that end in a suffix, as mmseg's data sets list them: their paths below the folder, without the suffix."""
+    files = list_dir_or_file(str(folder), list_dir=False, suffix=suffix, recursive=True)
+    return {file.removesuffix(suffix) for file in files}
 
 
 def _default(kind: type, name: str) -> str | None:

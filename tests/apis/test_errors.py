@@ -126,6 +126,19 @@ def test_an_image_without_a_label_is_found_before_training(tmp_path: Path) -> No
         check_data(load_config(ADE, at(tmp_path)), ['train_dataloader', 'val_dataloader'])
 
 
+def test_files_are_listed_as_the_data_set_lists_them(tmp_path: Path) -> None:
+    """Folders that are links count, hidden files do not."""
+    make_ade(tmp_path / 'elsewhere')
+    for kind in ('images', 'annotations'):
+        for split in ('training', 'validation'):
+            (tmp_path / kind / split).mkdir(parents=True)
+            (tmp_path / kind / split / 'part').symlink_to(tmp_path / 'elsewhere' / kind / split)
+    (tmp_path / 'images/training/._a.jpg').touch()
+    cfg = load_config(ADE, at(tmp_path))
+    check_data(cfg, ['train_dataloader', 'val_dataloader'])
+    assert len(DATASETS.build(cfg.train_dataloader.dataset)) == 1
+
+
 def test_an_image_one_pixel_high(tmp_path: Path) -> None:
     make_ade(tmp_path)
     for path in tmp_path.rglob('a.*'):

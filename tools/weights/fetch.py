@@ -9,8 +9,6 @@ import argparse
 import sys
 from pathlib import Path
 
-sys.path.insert(0, str(Path(__file__).resolve().parents[2]))  # a clone works without being installed
-
 from scaseg.errors import UserError
 from scaseg.weights.store import find_local, obtain, search_folders
 from scaseg.weights.table import TABLE, EncoderWeights
