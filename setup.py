@@ -33,7 +33,7 @@ setup(
     python_requires='>=3.10',
     install_requires=read_requirements(),
     extras_require={
-        'dev': ['pytest', 'ruff', 'mypy', 'pre-commit'],
+        'dev': ['pytest', 'ruff', 'mypy', 'pre-commit', 'onnx', 'onnxscript', 'onnxruntime'],
         'export': ['onnx', 'onnxscript', 'onnxruntime'],
         'demo': ['gradio'],
     },

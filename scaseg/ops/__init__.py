@@ -1,5 +1,5 @@
 """Pure functions on tensors. They need torch and nothing else, and can be used outside scaseg."""
 
-from .strip_attention import strip_attention
+from .strip_attention import naive_strip_attention, strip_attention
 
-__all__ = ['strip_attention']
+__all__ = ['naive_strip_attention', 'strip_attention']

@@ -11,7 +11,7 @@ import torch.nn.functional as F
 from mmengine.model import BaseModule
 from torch import Tensor, nn
 
-from scaseg.ops import strip_attention
+from scaseg.ops.strip_attention import Method, strip_attention
 
 
 class StripCrossAttention(BaseModule):
@@ -24,6 +24,7 @@ class StripCrossAttention(BaseModule):
         attention: ``'strip'`` compresses queries and keys to one channel per head, ``'vanilla'`` keeps C / h channels
             (the ordinary multi-head cross-attention, for the ablation).
         qk_scale: factor on the logits; ``None`` is (C / h)^-0.5 for both kinds of attention, as in MetaSeg.
+        method: how strip attention is computed, see ``scaseg.ops.strip_attention``; the results are the same.
 
     Shape:
         x: (B, C, H, W), normalised query map.
@@ -41,6 +42,7 @@ class StripCrossAttention(BaseModule):
         num_heads: int,
         attention: Literal['strip', 'vanilla'] = 'strip',
         qk_scale: float | None = None,
+        method: Method = 'auto',
         init_cfg: dict | None = None,
     ) -> None:
         super().__init__(init_cfg)
@@ -50,6 +52,7 @@ class StripCrossAttention(BaseModule):
             raise ValueError(f"attention={attention!r}: expected 'strip' or 'vanilla'")
         self.num_heads = num_heads
         self.attention = attention
+        self.method = method
         self.scale = (channels // num_heads) ** -0.5 if qk_scale is None else qk_scale
         qk_channels = num_heads if attention == 'strip' else channels
         self.query = nn.Conv2d(channels, qk_channels, 1, bias=False)
@@ -62,7 +65,7 @@ class StripCrossAttention(BaseModule):
         if self.attention == 'strip':
             q = self.query(x).flatten(2)  # one channel per head: (B, h, N)
             k = self.key(context).flatten(2)  # (B, h, M)
-            out = strip_attention(q, k, v, self.scale)
+            out = strip_attention(q, k, v, self.scale, self.method)
         else:
             q, k = self._tokens(self.query(x)), self._tokens(self.key(context))
             out = F.scaled_dot_product_attention(q, k, v, scale=self.scale)

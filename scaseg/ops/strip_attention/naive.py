@@ -4,17 +4,11 @@ SCASeg (arXiv 2411.17061) compresses the channels of queries and keys into one d
 several heads this means one channel per head, as in MetaSeg (arXiv 2408.07576) [I].
 """
 
-from contextlib import nullcontext
-
-import torch
 from torch import Tensor
 
 
-def strip_attention(q: Tensor, k: Tensor, v: Tensor, scale: float = 1.0) -> Tensor:
-    """Softmax attention whose queries and keys are single numbers: ``out_i = Σ_j softmax_j(scale·q_i·k_j) v_j``.
-
-    Computed in float32 for half precision inputs, also under autocast: the products of two large activations leave the
-    range of float16 long before the activations do. Forms the (B, h, N, M) matrix of weights.
+def naive_strip_attention(q: Tensor, k: Tensor, v: Tensor, scale: float = 1.0) -> Tensor:
+    """``out_i = Σ_j softmax_j(scale·q_i·k_j) v_j``, through the (B, h, N, M) matrix of weights.
 
     Args:
         q: queries (B, h, N), one real number per head and token.
@@ -23,12 +17,7 @@ def strip_attention(q: Tensor, k: Tensor, v: Tensor, scale: float = 1.0) -> Tens
         scale: factor on the logits.
 
     Returns:
-        (B, h, N, d), in the dtype of ``v``: for every query a convex combination of its head's values.
+        (B, h, N, d): for every query a convex combination of its head's values.
     """
-    dtype = v.dtype
-    if dtype in (torch.float16, torch.bfloat16):
-        q, k, v = q.float(), k.float(), v.float()
-    device = v.device.type  # 'meta' knows no autocast
-    with torch.autocast(device, enabled=False) if torch.amp.is_autocast_available(device) else nullcontext():
-        logits = (scale * q).unsqueeze(-1) @ k.unsqueeze(-2)  # (B, h, N, M), an outer product per head
-        return (logits.softmax(dim=-1) @ v).to(dtype)
+    logits = (scale * q).unsqueeze(-1) @ k.unsqueeze(-2)  # (B, h, N, M), an outer product per head
+    return logits.softmax(dim=-1) @ v

@@ -1,0 +1,176 @@
+"""Strip attention in linear time, as one operator of torch: forward and backward never form an N × M tensor.
+
+As a registered operator it is one node for ``torch.compile`` and ``torch.export``, has a gradient, works under
+autocast, and tells torch's FLOP counter the cost of its definition, whichever way it is computed.
+"""
+
+import math
+from typing import Literal
+
+import torch
+from torch import Tensor
+from torch.utils.flop_counter import register_flop_formula
+
+from ..precision import no_autocast
+from . import exact, interpolated
+from .naive import naive_strip_attention
+from .read_off import read_off_by_gathers
+
+Method = Literal['auto', 'naive', 'exact', 'interpolated']
+LEAST_RTOL = {torch.float64: 1e-12, torch.float32: 1e-6}
+READ_OFF_COST = 16  # of reading one query off, in weights of the exact form
+
+
+def strip_attention(
+    q: Tensor, k: Tensor, v: Tensor, scale: float = 1.0, method: Method = 'auto', rtol: float | None = None
+) -> Tensor:
+    """Softmax attention whose queries and keys are single numbers: ``out_i = Σ_j softmax_j(scale·q_i·k_j) v_j``.
+
+    Half precision is computed in float32, also under autocast: the products of two large activations leave the range
+    of float16 long before the activations do. An ONNX export holds the interpolation on a grid of fixed size.
+
+    Args:
+        q: queries (B, h, N), one real number per head and token.
+        k: keys (B, h, M).
+        v: values (B, h, M, d).
+        scale: factor on the logits.
+        method: ``'interpolated'`` samples the curve that the outputs lie on and reads it off, O(N + M); ``'exact'``
+            works through all N·M weights in blocks; ``'naive'`` is the definition, with a (B, h, N, M) matrix.
+            ``'auto'`` interpolates unless the exact form is cheaper; ``choose_method`` tells which.
+        rtol: bound on the relative Frobenius error of the output, of the interpolation; default and least 1e-6
+            (1e-12 for float64).
+
+    Returns:
+        (B, h, N, d), in the dtype of ``v``: for every query a convex combination of its head's values.
+
+    Raises:
+        ValueError: shapes, dtypes or devices do not fit each other, the method is unknown, or ``rtol`` is too small.
+
+    Example:
+        >>> q, k, v = torch.randn(1, 8, 131072), torch.randn(1, 8, 2048), torch.randn(1, 8, 2048, 16)
+        >>> strip_attention(q, k, v).shape
+        torch.Size([1, 8, 131072, 16])
+    """
+    _check_inputs(q, k, v, method)
+    dtype = v.dtype
+    q, k, v = (x if x.dtype in LEAST_RTOL else x.float() for x in (q, k, v))
+    rtol = _check_rtol(rtol, v.dtype)
+    if method == 'naive' or 0 in (q.numel(), v.numel()):
+        with no_autocast(v.device.type):
+            return naive_strip_attention(q, k, v, scale).to(dtype)
+    if torch.onnx.is_in_onnx_export():  # has no node for operators of our own
+        t, k, v = _flatten(q, k, v, scale)
+        fitted = interpolated.fit_to_size(t, k, v, rtol)
+        return read_off_by_gathers(t, fitted.table, fitted.grid).view(*q.shape, -1).to(dtype)
+    return _attend(q, k, v, scale, method, rtol).to(dtype)
+
+
+def choose_method(
+    q: Tensor, k: Tensor, v: Tensor, scale: float = 1.0, rtol: float | None = None
+) -> Literal['naive', 'exact', 'interpolated']:
+    """What ``strip_attention(..., method='auto')`` does with these inputs."""
+    _check_inputs(q, k, v, 'auto')
+    q, k, v = (x.detach() if x.dtype in LEAST_RTOL else x.detach().float() for x in (q, k, v))
+    if 0 in (q.numel(), v.numel()):
+        return 'naive'
+    return 'exact' if _fit(*_flatten(q, k, v, scale), 'auto', _check_rtol(rtol, v.dtype)) is None else 'interpolated'
+
+
+@torch.library.custom_op('scaseg::strip_attention', mutates_args=())
+def _attend(q: Tensor, k: Tensor, v: Tensor, scale: float, method: str, rtol: float) -> Tensor:
+    with no_autocast(v.device.type):
+        problems = _flatten(q, k, v, scale)
+        fitted = _fit(*problems, method, rtol)
+        out = interpolated.interpolate(problems[0], fitted) if fitted else exact.attend(*problems)
+        return out.view(*q.shape, -1)
+
+
+@_attend.register_fake
+def _(q: Tensor, k: Tensor, v: Tensor, scale: float, method: str, rtol: float) -> Tensor:
+    return v.new_empty(*q.shape, v.shape[-1])
+
+
+@torch.library.custom_op('scaseg::strip_attention_backward', mutates_args=())
+def _attend_backward(
+    grad: Tensor, q: Tensor, k: Tensor, v: Tensor, scale: float, method: str, rtol: float
+) -> tuple[Tensor, Tensor, Tensor]:
+    with no_autocast(v.device.type):
+        problems = _flatten(q, k, v, scale)
+        grad = grad.flatten(0, 1).contiguous()
+        fitted = _fit(*problems, method, rtol)  # again: cheaper than to keep it
+        if fitted:
+            grads = interpolated.interpolate_backward(grad, problems[0], problems[1].double(), problems[2], fitted)
+        else:
+            grads = exact.attend_backward(grad, *problems)
+        grad_t, grad_k, grad_v = grads
+        return (
+            grad_t.mul_(scale).view(q.shape),
+            grad_k.to(k.dtype).view(k.shape),
+            grad_v.to(v.dtype).view(v.shape),
+        )
+
+
+@_attend_backward.register_fake
+def _(
+    grad: Tensor, q: Tensor, k: Tensor, v: Tensor, scale: float, method: str, rtol: float
+) -> tuple[Tensor, Tensor, Tensor]:
+    return q.new_empty(q.shape), k.new_empty(k.shape), v.new_empty(v.shape)
+
+
+def _keep_inputs(ctx, inputs: tuple, output: Tensor) -> None:
+    ctx.save_for_backward(*inputs[:3])
+    ctx.settings = inputs[3:]
+
+
+def _backward(ctx, grad: Tensor) -> tuple:
+    return *_attend_backward(grad, *ctx.saved_tensors, *ctx.settings), None, None, None
+
+
+_attend.register_autograd(_backward, setup_context=_keep_inputs)
+
+
+@register_flop_formula([torch.ops.scaseg.strip_attention, torch.ops.scaseg.strip_attention_backward])
+def _count_flops(*shapes: tuple, out_shape: tuple, **_: object) -> int:
+    """The products of the definition, q·k and weights·v: what papers count. The backward has each of them twice."""
+    (batch, heads, queries), (*_, keys), (*_, channels) = [shape for shape in shapes if isinstance(shape, tuple)][-3:]
+    factor = 1 if len(out_shape) == 4 else 2
+    return factor * 2 * batch * heads * queries * keys * (1 + channels)
+
+
+def _flatten(q: Tensor, k: Tensor, v: Tensor, scale: float) -> tuple[Tensor, Tensor, Tensor]:
+    """t = scale·q, k and v with batch and heads in one dimension."""
+    return (scale * q).flatten(0, 1), k.flatten(0, 1), v.flatten(0, 1)
+
+
+def _fit(t: Tensor, k: Tensor, v: Tensor, method: str, rtol: float) -> interpolated.Fit | None:
+    """The sampled curve, or None where the exact form is asked for, is cheaper, or is needed to spread inf and NaN."""
+    if method == 'exact':
+        return None
+    queries, keys = t.shape[-1], k.shape[-1]
+    most_cells = interpolated.MOST_CELLS
+    if method == 'auto':  # the points' weights and the reading off may cost as much as the exact form's weights
+        most_cells = math.floor(queries * (keys - READ_OFF_COST) / keys / 2) - 1
+    if t.device.type == 'cpu':
+        return interpolated.fit_to_data(t, k.double(), v, rtol, most_cells)
+    if interpolated.fixed_cells(keys, rtol) <= most_cells:
+        return interpolated.fit_to_size(t, k.double(), v, rtol)
+    return None
+
+
+def _check_inputs(q: Tensor, k: Tensor, v: Tensor, method: str) -> None:
+    if method not in ('auto', 'naive', 'exact', 'interpolated'):
+        raise ValueError(f"method={method!r}: expected 'auto', 'naive', 'exact' or 'interpolated'")
+    if q.dim() != 3 or v.dim() != 4 or k.shape != v.shape[:3] or q.shape[:2] != k.shape[:2]:
+        shapes = ', '.join(f'{name} {tuple(x.shape)}' for name, x in zip('qkv', (q, k, v), strict=True))
+        raise ValueError(f'expected q (B, h, N), k (B, h, M) and v (B, h, M, d), got {shapes}')
+    if not q.dtype == k.dtype == v.dtype or not v.is_floating_point():
+        raise ValueError(f'q, k and v must have one floating dtype, got {q.dtype}, {k.dtype} and {v.dtype}')
+    if not q.device == k.device == v.device:
+        raise ValueError(f'q, k and v must be on one device, got {q.device}, {k.device} and {v.device}')
+
+
+def _check_rtol(rtol: float | None, dtype: torch.dtype) -> float:
+    least = LEAST_RTOL[dtype]
+    if rtol is not None and not least <= rtol < 1:
+        raise ValueError(f'rtol={rtol}: {dtype} can keep {least:g} at best, and it must be below 1')
+    return least if rtol is None else rtol

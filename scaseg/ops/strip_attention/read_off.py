@@ -1,0 +1,119 @@
+"""Reading the curve of strip attention off its grid: one pass over the queries, whatever the number of keys.
+
+Between two points the curve is the cubic with the values and slopes at both ends (cubic Hermite interpolation), stored
+as the coefficients of 1, u, u² and u³ for the position u ∈ [0, 1] in the cell. Reading off is then a weighted sum of
+four neighbouring rows of a table: an embedding bag, for which torch has fused kernels.
+
+Shapes: P problems, C cells on each of 2 half-axes, N queries, d channels of the values. Rows of the table are ordered
+by problem, half-axis, cell, power of u.
+"""
+
+import math
+from collections.abc import Iterator
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+from .curve import Curve, Grid
+
+BLOCK_QUERIES = 8192  # whose products with four powers of u stay in a processor's cache
+
+
+def tabulate(curve: Curve, grid: Grid) -> Tensor:
+    """Coefficients of the cubics, (P, 2, C, 4, d)."""
+    slope = curve.slope * _tau_per_cell(grid)
+    left, right = curve.value[:, :, :-1], curve.value[:, :, 1:]
+    slope_left, slope_right, rise = slope[:, :, :-1], slope[:, :, 1:], right - left
+    coefficients = [
+        left + curve.mean_value.unsqueeze(1),
+        slope_left,
+        3 * rise - 2 * slope_left - slope_right,
+        slope_left + slope_right - 2 * rise,
+    ]
+    return torch.stack(coefficients, dim=-2)
+
+
+def tabulate_backward(grad_table: Tensor, grid: Grid) -> tuple[Tensor, Tensor]:
+    """Gradients of value and slope of the curve, (P, 2, C + 1, d), from those of the table."""
+    constant, linear, square, cubic = grad_table.unbind(-2)
+    rise = 3 * square - 2 * cubic
+    value = F.pad(constant - rise, (0, 0, 0, 1)) + F.pad(rise, (0, 0, 1, 0))
+    slope = F.pad(linear - 2 * square + cubic, (0, 0, 0, 1)) + F.pad(cubic - square, (0, 0, 1, 0))
+    return value, slope * _tau_per_cell(grid)
+
+
+def locate(t: Tensor, grid: Grid) -> tuple[Tensor, Tensor]:
+    """Cell of the table, int32, counted over all problems, and position u in it; (P, N) each.
+
+    Cells are counted from t = 0 outwards, so that taking off their number is exact: u errs by a relative error of τ
+    only, to which softmax is insensitive. Queries that are infinite or NaN get the position NaN.
+    """
+    density, reach, knee = (x.to(t.dtype) for x in (grid.density, grid.reach, grid.knee))
+    place = torch.log1p(torch.minimum(t.abs(), reach) / knee) * (density / math.log(2))
+    cell = place.int().clamp_(0, grid.cells - 1)
+    u = place - cell + (t - t)
+    first_cell = torch.arange(0, 2 * len(t), 2, dtype=torch.int32, device=t.device).unsqueeze(-1)
+    return cell + (first_cell + (t < 0)) * grid.cells, u
+
+
+def read_off(t: Tensor, table: Tensor, grid: Grid) -> Tensor:
+    """(P, N) -> (P, N, d), the curve at every query."""
+    return mix_rows(table, *locate(t, grid))
+
+
+def read_off_by_gathers(t: Tensor, table: Tensor, grid: Grid) -> Tensor:
+    """The same in operators that exchange formats have, where an embedding bag becomes a loop over the queries."""
+    cell, u = locate(t, grid)
+    constant, linear, square, cubic = table.flatten(0, 2).unbind(1)
+    cell, u = cell.long(), u.unsqueeze(-1)
+    out = F.embedding(cell, cubic)
+    for coefficient in (square, linear, constant):
+        out = F.embedding(cell, coefficient) + u * out
+    return out
+
+
+def read_off_backward(grad: Tensor, t: Tensor, table: Tensor, grid: Grid) -> tuple[Tensor, Tensor]:
+    """Gradients of t, (P, N), and of the table, float64, from that of the output, (P, N, d)."""
+    cell, u = locate(t, grid)
+    density, reach, knee = (x.to(t.dtype) for x in (grid.density, grid.reach, grid.knee))
+    cells_per_tau = density / ((knee + torch.minimum(t.abs(), reach)) * math.log(2))
+    grad_t = torch.where(t < 0, -cells_per_tau, cells_per_tau)
+    grad_table = torch.zeros_like(table, dtype=torch.float64)
+    for some, block in _blocks(*t.shape):
+        own_grad, own_cell, own_u = grad[some, block], cell[some, block], u[some, block]
+        grad_t[some, block] *= torch.einsum('pnd,pnd->pn', mix_rows(table, own_cell, own_u, derivative=True), own_grad)
+        grad_table[some] += _sum_into_cells(own_grad, own_cell - some.start * 2 * grid.cells, own_u, table[some])
+    return grad_t, grad_table
+
+
+def mix_rows(table: Tensor, cell: Tensor, u: Tensor, derivative: bool = False) -> Tensor:
+    """(P, N, d), the cubics of the cells at the positions u, or their derivatives by u."""
+    one = torch.ones_like(u)
+    powers = [torch.zeros_like(u), one, 2 * u, 3 * u * u] if derivative else [one, u, u * u, u * u * u]
+    rows = 4 * cell.reshape(-1, 1) + torch.arange(4, dtype=torch.int32, device=cell.device)
+    weights = torch.stack(powers, dim=-1).view(-1, 4)
+    out = F.embedding_bag(rows, table.view(-1, table.shape[-1]), per_sample_weights=weights, mode='sum')
+    return out.view(*cell.shape, -1)
+
+
+def _tau_per_cell(grid: Grid) -> Tensor:
+    """dτ / du at the points, (P, 1, C + 1, 1)."""
+    return ((grid.knee + grid.points()) * math.log(2) / grid.density)[:, None, :, None]
+
+
+def _blocks(problems: int, queries: int) -> Iterator[tuple[slice, slice]]:
+    """Slices of problems and of their queries, about ``BLOCK_QUERIES`` in all."""
+    together = max(1, BLOCK_QUERIES // queries)
+    for first in range(0, problems, together):
+        for start in range(0, queries, BLOCK_QUERIES):
+            yield slice(first, first + together), slice(start, start + BLOCK_QUERIES)
+
+
+def _sum_into_cells(grad: Tensor, cell: Tensor, u: Tensor, table: Tensor) -> Tensor:
+    """Σ over the queries of a cell of grad · (1, u, u², u³), in the shape of the table."""
+    powers = [grad]
+    for _ in range(3):
+        powers.append(powers[-1] * u.unsqueeze(-1))
+    sums = torch.zeros_like(table).view(-1, 4 * table.shape[-1])
+    return sums.index_add_(0, cell.flatten(), torch.cat(powers, dim=-1).flatten(0, 1)).view(table.shape)

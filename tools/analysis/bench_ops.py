@@ -1,0 +1,113 @@
+"""Time and memory of an operator, its forms side by side: python tools/analysis/bench_ops.py strip_attention
+
+The operator's tests run first; while one fails no figure is printed. Timed is the call alone, on inputs that lie on
+the device: "forward" without gradients, "forward+backward" from the inputs to the gradients of all of them. Memory is
+the most that tensors take beyond the inputs, in units of the output. A form in O(N·M) that would take hours is
+measured with fewer queries and its time multiplied: the column "share" says by how much.
+"""
+
+import argparse
+import os
+import subprocess
+import sys
+from collections.abc import Callable, Sequence
+from dataclasses import asdict
+from pathlib import Path
+
+os.environ.setdefault('KINETO_LOG_LEVEL', '99')  # torch's profiler, which counts memory, reports its start and stop
+
+import torch
+from torch import Tensor
+
+from scaseg.apis.benchmark import REPOSITORY, append_csv, circumstances, peak_memory, time_side_by_side
+from scaseg.apis.cli import run_tool
+from scaseg.apis.op_benchmarks import OP_BENCHMARKS, Case
+from scaseg.errors import UserError
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument('op', choices=sorted(OP_BENCHMARKS))
+    parser.add_argument('--device', type=torch.device, default=torch.device('cpu'), help='cpu or cuda (default: cpu)')
+    parser.add_argument('--seconds', type=float, default=2.0, help='for each form, size and pass (default: 2)')
+    parser.add_argument('--most-tokens', type=int, help='leave out sizes with more queries or keys')
+    parser.add_argument('--csv', type=Path, help='file to append to (default: work_dirs/benchmarks/OP.csv)')
+    args = parser.parse_args()
+    benchmark = OP_BENCHMARKS[args.op]
+    if subprocess.run([sys.executable, '-m', 'pytest', '-q', *benchmark.tests], cwd=REPOSITORY).returncode:
+        raise UserError(f'the tests of {args.op} fail: no figure of a form that may be wrong')
+    path = args.csv or Path('work_dirs/benchmarks') / f'{args.op}.csv'
+    about = circumstances(args.device)
+    print(', '.join(f'{name} {value}' for name, value in about.items()))
+    for case in benchmark.cases(args.device):
+        if args.most_tokens and max(case.sizes.values()) > args.most_tokens:
+            continue
+        rows = measure(case, args.device, args.seconds)
+        print_case(case, rows)
+        append_csv(path, [about | case.sizes | row for row in rows])
+    print(f'appended to {path}')
+
+
+def measure(case: Case, device: torch.device, seconds: float) -> list[dict]:
+    """One row for each form and pass."""
+    expected = case.reference(*(x.double() for x in case.inputs))
+    rows = []
+    for passes, run in (('forward', _forward), ('forward+backward', _forward_backward)):
+        calls = {}
+        for name, form in case.forms.items():
+            if passes == 'forward' or not name.startswith('copy'):
+                calls[name] = run(form, case.few if name in case.slow else case.inputs)
+        for name, timing in time_side_by_side(calls, device, seconds).items():
+            share = case.share if name in case.slow else 1
+            memory = peak_memory(calls[name], device)
+            out = case.forms[name](*case.inputs) if share == 1 else None
+            size = case.inputs[-1][0, 0, 0].numel() * (case.inputs[0].numel() // share) * 4
+            error = (case.sample(out) - expected).norm() / expected.norm() if out is not None else None
+            times = {key: value * share for key, value in asdict(timing).items() if key != 'calls'}
+            rows.append(
+                dict(
+                    form=name,
+                    passes=passes,
+                    calls=timing.calls,
+                    share=share,
+                    **{f'{key} (ms)': round(value, 3) for key, value in times.items()},
+                    **{'peak (MiB)': round(memory / 2**20, 2), 'peak / output': round(memory / size, 2)},
+                    error='' if error is None or name.startswith('copy') else f'{error.item():.1e}',
+                )
+            )
+    return rows
+
+
+def print_case(case: Case, rows: Sequence[dict]) -> None:
+    """A Markdown table, with the ratio of each time to that of the first form."""
+    print('\n' + ', '.join(f'{name} = {value}' for name, value in case.sizes.items()))
+    columns = [name for name in rows[0] if name != 'calls']
+    print('| ' + ' | '.join([*columns, 'ratio']) + ' |')
+    print('| --- ' * (len(columns) + 1) + '|')
+    for row in rows:
+        first = next(other for other in rows if other['passes'] == row['passes'])
+        ratio = row['p50 (ms)'] / first['p50 (ms)']
+        print('| ' + ' | '.join([*(str(row[name]) for name in columns), f'{ratio:.2f}']) + ' |')
+
+
+def _forward(form: Callable[..., Tensor], inputs: Sequence[Tensor]) -> Callable[[], object]:
+    def call() -> Tensor:
+        with torch.no_grad():
+            return form(*inputs)
+
+    return call
+
+
+def _forward_backward(form: Callable[..., Tensor], inputs: Sequence[Tensor]) -> Callable[[], object]:
+    inputs = [x.detach().requires_grad_() for x in inputs]
+    with torch.no_grad():
+        grad = torch.randn_like(form(*inputs))
+
+    def call() -> object:
+        return torch.autograd.grad(form(*inputs), inputs, grad)
+
+    return call
+
+
+if __name__ == '__main__':
+    run_tool(main)
