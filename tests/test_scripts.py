@@ -62,7 +62,9 @@ def test_too_few_arguments_say_how_to_call(script: str) -> None:
     assert 'usage:' in done.stderr
 
 
-@pytest.mark.parametrize('tool', ['train', 'test', 'analysis/complexity', 'analysis/plot_curves', 'weights/fetch'])
+@pytest.mark.parametrize(
+    'tool', ['train', 'test', 'analysis/complexity', 'analysis/plot_curves', 'weights/convert', 'weights/fetch']
+)
 def test_every_tool_has_help(tool: str) -> None:
     done = subprocess.run(
         [sys.executable, f'tools/{tool}.py', '--help'], cwd=REPOSITORY, capture_output=True, text=True

@@ -1,7 +1,8 @@
 """What the tools call. They parse a command line and nothing else."""
 
 from .complexity import Complexity, count_complexity
+from .convert import convert
 from .test import test
 from .train import train
 
-__all__ = ['Complexity', 'count_complexity', 'test', 'train']
+__all__ = ['Complexity', 'convert', 'count_complexity', 'test', 'train']

@@ -17,8 +17,8 @@ class Complexity:
         shape: (H, W) of the image in pixels.
         parameters: of the model as it is trained, and of its ``encoder`` and ``head``; auxiliary heads are in the
             model's number alone.
-        macs: multiply-accumulates of convolutions and matrix products from image to logits, attention included: what
-            papers call FLOPs.
+        macs: multiply-accumulates of convolutions and matrix products from the image to the map of its size, attention
+            included: what papers call FLOPs.
     """
 
     shape: tuple[int, int]
@@ -27,7 +27,7 @@ class Complexity:
 
 
 def count_complexity(model: BaseSegmentor, shape: tuple[int, int], in_channels: int = 3) -> Complexity:
-    """Count a segmentor from image to logits. It is moved to the ``meta`` device and is of no use afterwards.
+    """Count a segmentor from image to map. It is moved to the ``meta`` device and is of no use afterwards.
 
     torch's counter sees every matrix product whichever kernel would run it, those inside
     ``scaled_dot_product_attention`` too, for which mmengine's counter reports nothing.
@@ -39,7 +39,7 @@ def count_complexity(model: BaseSegmentor, shape: tuple[int, int], in_channels: 
     """
     model = model.to('meta').eval()
     image = torch.empty(1, in_channels, *shape, device='meta')
-    whole = _count_macs(model, image, mode='tensor')
+    whole = _count_macs(model.encode_decode, image, [dict(img_shape=shape)])
     encoder = _count_macs(model.extract_feat, image)
     parameters = {'model': model, 'encoder': model.backbone, 'head': model.decode_head}
     return Complexity(

@@ -26,12 +26,13 @@ UNTYPED_KEYS = {
     'env_cfg.mp_cfg': {'mp_start_method', 'opencv_num_threads'},
     'env_cfg.dist_cfg': {'backend', 'init_backend', 'timeout'},
     'randomness': {'seed', 'diff_rank_seed', 'deterministic'},
-    'model.test_cfg': {'mode', 'crop_size', 'stride'},
+    'model.test_cfg': {'mode', 'crop_size', 'stride', 'resampling', 'full_logits'},
     'optim_wrapper.clip_grad': {'type', 'max_norm', 'norm_type', 'error_if_nonfinite', 'clip_value', 'foreach'},
 }
 # What a Runner reads from the whole config beside its own arguments.
 CONFIG_KEYS = {'activation_checkpointing', 'compile', 'efficient_conv_bn_eval', 'find_unused_parameters', 'sync_bn'}
 CONFIG_KEYS |= {'auto_scale_lr', 'custom_imports', 'model_wrapper_cfg', 'runner_type', 'tta_model', 'tta_pipeline'}
+CONFIG_KEYS |= {'channels_last', 'fold_conv_bn', 'recompute_activations'}  # read by QuietRunner
 # Variables that mm configs have by custom, which are near to keys with a reader.
 VARIABLES = {'train_pipeline', 'val_pipeline', 'test_pipeline'}
 

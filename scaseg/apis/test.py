@@ -8,6 +8,7 @@ from mmengine.model import BaseTTAModel, is_model_wrapper
 
 from scaseg.engine import PredictionHook
 from scaseg.errors import UserError
+from scaseg.models import LeanTTAModel
 
 from .build import build_runner, set_work_dir
 from .checkpoint import load_weights
@@ -65,7 +66,10 @@ def test(
     runner = build_runner(cfg)
     model = runner.model.module if is_model_wrapper(runner.model) else runner.model
     classes = runner.test_dataloader.dataset.metainfo.get('classes')
-    load_weights(model.module if isinstance(model, BaseTTAModel) else model, checkpoint, classes)
+    if isinstance(model, BaseTTAModel):
+        _check_tta(model, cfg)
+        model = model.module
+    load_weights(model, checkpoint, classes)
     if show_dir is not None or figure is not None:
         runner.register_hook(PredictionHook(show_dir, figure))
     return runner.test()
@@ -94,3 +98,11 @@ def _use_tta(cfg: Config) -> None:
     for _, dataset in leaf_datasets('', cfg.test_dataloader.dataset):
         dataset['pipeline'] = cfg.tta_pipeline
     cfg.model = dict(**cfg.tta_model, module=cfg.model)
+
+
+def _check_tta(model: BaseTTAModel, cfg: Config) -> None:
+    if getattr(model.module, 'gives_probabilities', False) and not isinstance(model, LeanTTAModel):
+        raise UserError(
+            f'{cfg.filename}: tta_model.type={type(model).__name__!r} would take the softmax of what '
+            f"{type(model.module.decode_head).__name__} gives, which are probabilities; set it to 'LeanTTAModel'"
+        )

@@ -1,7 +1,38 @@
 """Importing this package registers the models of scaseg into mmseg's registry."""
 
-from .backbones import TIMMFeatures
-from .decode_heads import SCASegHead
-from .segmentors import LeanEncoderDecoder
+from .backbones import PlainVisionTransformer, SeaFormer, ShrunkVisionTransformer, TIMMFeatures
+from .decode_heads import (
+    ATMHead,
+    HamburgerHead,
+    LightFusionHead,
+    RCCAHead,
+    SCASegHead,
+    SEAHead,
+    SegFormerMLPHead,
+    ShrunkATMHead,
+)
+from .losses import ATMLoss, CategoryConsistentLoss
+from .necks import FeatureUpsampler
+from .segmentors import DistilledEncoderDecoder, HalfResolutionEncoderDecoder, LeanEncoderDecoder, LeanTTAModel
 
-__all__ = ['LeanEncoderDecoder', 'SCASegHead', 'TIMMFeatures']
+__all__ = [
+    'ATMHead',
+    'ATMLoss',
+    'CategoryConsistentLoss',
+    'DistilledEncoderDecoder',
+    'FeatureUpsampler',
+    'HalfResolutionEncoderDecoder',
+    'HamburgerHead',
+    'LeanEncoderDecoder',
+    'LeanTTAModel',
+    'LightFusionHead',
+    'PlainVisionTransformer',
+    'RCCAHead',
+    'SCASegHead',
+    'SEAHead',
+    'SeaFormer',
+    'SegFormerMLPHead',
+    'ShrunkATMHead',
+    'ShrunkVisionTransformer',
+    'TIMMFeatures',
+]

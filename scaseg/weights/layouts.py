@@ -4,15 +4,18 @@ Every conversion is a pure function on state dicts. Which one a file needs is to
 has a key of its own (``MARKERS``) that the encoders here do not have. A file in the encoder's own layout passes as is.
 """
 
+import math
 import re
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
+import torch.nn.functional as F
 from torch import Tensor, cat
 
 from ..errors import UserError
 
 StateDict = Mapping[str, Tensor]
+Replacement = str | Callable[[re.Match], str]  # as re.sub takes it
 
 # Nested dicts that frameworks wrap around a state dict; averaged weights, if any, are the ones that were published.
 CONTAINERS = ('state_dict_ema', 'model_ema', 'state_dict', 'model')
@@ -29,7 +32,8 @@ def to_encoder_layout(content: Any, own: StateDict) -> dict[str, Tensor]:
         The file's tensors; those with a place in the encoder under its names, the rest under some other name.
 
     Raises:
-        UserError: the content holds no tensors, or is an EfficientNet-Lite0 of other shapes than the encoder.
+        UserError: the content holds no tensors, is an EfficientNet-Lite0 of other shapes than the encoder, or a ViT
+            trained on images that are not square.
     """
     tensors = strip_prefixes(unwrap(content))
     for marker, convert in MARKERS.items():
@@ -38,6 +42,8 @@ def to_encoder_layout(content: Any, own: StateDict) -> dict[str, Tensor]:
             break
     if EFFICIENTNET_MARKER in tensors and EFFICIENTNET_MARKER not in own:
         return efficientnet_by_position(tensors, own)
+    if POSITIONS in tensors and POSITIONS in own:
+        tensors[POSITIONS] = fit_positions(tensors[POSITIONS], own[POSITIONS])
     return fit_timm_names(tensors, own)
 
 
@@ -99,6 +105,104 @@ def mit_to_mmseg(tensors: StateDict) -> dict[str, Tensor]:
 def mscan_to_mmseg(tensors: StateDict) -> dict[str, Tensor]:
     """MSCAN as its authors publish it to mmseg's ``MSCAN``, which lacks one level in the depthwise convolution."""
     return {name.replace('mlp.dwconv.dwconv.', 'mlp.dwconv.'): tensor for name, tensor in tensors.items()}
+
+
+def augreg_to_mmseg(tensors: StateDict) -> dict[str, Tensor]:
+    """ViT as its authors publish it for JAX (arXiv 2106.10270) to mmseg's ``VisionTransformer``.
+
+    Kernels (in, out) become (out, in), with the heads merged; those of query, key and value are stacked.
+    """
+    rules = {
+        r'^Transformer/encoderblock_(\d+)/': r'layers.\1.',
+        r'LayerNorm_0/': 'ln1.',
+        r'LayerNorm_2/': 'ln2.',
+        r'MultiHeadDotProductAttention_1/query/': 'attn.attn.in_proj_',
+        r'MultiHeadDotProductAttention_1/out/': 'attn.attn.out_proj.',
+        r'MlpBlock_3/Dense_0/': 'ffn.layers.0.0.',
+        r'MlpBlock_3/Dense_1/': 'ffn.layers.1.',
+        r'^Transformer/encoder_norm/': 'ln1.',
+        r'^Transformer/posembed_input/pos_embedding$': POSITIONS,
+        r'^embedding/': 'patch_embed.projection.',
+        r'^cls$': 'cls_token',
+        r'(kernel|scale)$': 'weight',
+    }
+    renamed = {}
+    for name, tensor in tensors.items():
+        if '/key/' in name or '/value/' in name:
+            continue
+        if '/query/' in name:
+            stacked = [name.replace('/query/', f'/{part}/') for part in ('query', 'key', 'value')]
+            tensor = cat([_from_jax(part, tensors[part]) for part in stacked])
+        else:
+            tensor = _from_jax(name, tensor)
+        renamed[_substitute(name, rules)] = tensor
+    return renamed
+
+
+def _from_jax(name: str, tensor: Tensor) -> Tensor:
+    if name == 'embedding/kernel':
+        return tensor.permute(3, 2, 0, 1)
+    if name.endswith('/kernel'):  # (in, heads, d), or (heads, d, out) of the output
+        return (tensor.flatten(0, 1) if '/out/' in name else tensor.flatten(1)).T
+    return tensor.flatten() if name.endswith('/bias') else tensor
+
+
+def fit_positions(positions: Tensor, own: Tensor) -> Tensor:
+    """Position embeddings for the grid of an encoder that holds them as a map (1, C, H, W), bicubically resized.
+
+    Args:
+        positions: a map, or (1, 1 + N, C): those of the class token and of a square grid.
+        own: the encoder's; where it is no map, nothing is done.
+
+    Raises:
+        UserError: the file's grid is not square.
+    """
+    if own.ndim != 4:
+        return positions
+    if positions.ndim == 3:
+        positions = tokens_to_map(positions[:, 1:])
+    if positions.shape[-2:] == own.shape[-2:]:
+        return positions
+    return F.interpolate(positions, size=own.shape[-2:], mode='bicubic', align_corners=False)
+
+
+def tokens_to_map(tokens: Tensor) -> Tensor:
+    """Tokens (1, N, C) of a square grid to a map (1, C, √N, √N).
+
+    Raises:
+        UserError: the grid is not square.
+    """
+    side = math.isqrt(tokens.shape[1])
+    if side**2 != tokens.shape[1]:
+        raise UserError(f'its {tokens.shape[1]} position embeddings are not those of a square image')
+    return tokens.transpose(1, 2).unflatten(2, (side, side))
+
+
+def seaformer_to_scaseg(tensors: StateDict) -> dict[str, Tensor]:
+    """SeaFormer as its authors publish it to ours, alone or as the ``backbone`` of a segmentor.
+
+    The authors count stages and blocks from 1, and activations among the layers of a block.
+    """
+    rules: dict[str, Replacement] = {
+        r'smb1\.stem_block\.0\.': 'stem.',
+        r'\.attn\.to_([qkv])\.': lambda part: f'.attention.{SEA_MAPS[part[1]]}.',
+        r'\.attn\.proj\.1\.': '.attention.gate.',
+        r'\.attn\.proj_encode_(row|column)\.1\.': r'.attention.\1s.proj.',
+        r'\.attn\.pos_emb_(row|column)([qk])\.pos_embed$': (
+            lambda part: f'.attention.{part[1]}s.{SEA_MAPS[part[2]]}_pos_embed'
+        ),
+        r'\.attn\.dwconv\.': '.attention.detail.0.',
+        r'\.attn\.pwconv\.': '.attention.detail.1.',
+        r'\.mlp\.fc1\.': '.ffn.0.',
+        r'\.mlp\.dwconv\.': '.ffn.1.',
+        r'\.mlp\.fc2\.': '.ffn.3.',
+        r'smb(\d)\.layer(\d)\.conv\.(\d)\.': (
+            lambda at: f'stages.{int(at[1]) - 1}.{int(at[2]) - 1}.{int(at[3]) // 2}.'
+        ),
+        r'trans(\d)\.transformer_blocks\.': lambda at: f'context.{int(at[1]) - 1}.',
+        r'\.c\.weight$': '.conv.weight',
+    }
+    return {_substitute(name, rules): tensor for name, tensor in tensors.items()}
 
 
 def swin_to_timm(tensors: StateDict) -> dict[str, Tensor]:
@@ -164,7 +268,7 @@ def _timm_candidates(name: str) -> Iterator[str]:
         yield f'body.{bare}'
 
 
-def _substitute(name: str, rules: Mapping[str, str]) -> str:
+def _substitute(name: str, rules: Mapping[str, Replacement]) -> str:
     for pattern, replacement in rules.items():
         name = re.sub(pattern, replacement, name)
     return name
@@ -174,7 +278,11 @@ def _substitute(name: str, rules: Mapping[str, str]) -> str:
 MARKERS: dict[str, Callable[[StateDict], dict[str, Tensor]]] = {
     'block1.0.attn.q.weight': mit_to_mmseg,
     'block1.0.mlp.dwconv.dwconv.weight': mscan_to_mmseg,
+    'Transformer/posembed_input/pos_embedding': augreg_to_mmseg,
+    'smb1.stem_block.0.c.weight': seaformer_to_scaseg,
     'layers.0.downsample.reduction.weight': swin_to_timm,
     'downsample_layers.0.0.weight': convnext_to_timm,
 }
 EFFICIENTNET_MARKER = '_conv_stem.weight'
+POSITIONS = 'pos_embed'
+SEA_MAPS = {'q': 'query', 'k': 'key', 'v': 'value'}

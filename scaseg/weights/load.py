@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from mmengine.logging import print_log
-from torch import Tensor, nn
+from torch import nn
 
 from ..errors import UserError
 from .layouts import StateDict, to_encoder_layout
@@ -37,14 +37,19 @@ class LoadReport:
     wrong_shape: tuple[str, ...]
     unexpected: tuple[str, ...]
 
-    def __str__(self) -> str:
+    @property
+    def faults(self) -> str:
+        """What does not match, as the end of a sentence; empty where everything does."""
         groups = {
             'missing in the file': self.missing,
             'wrong shape': self.wrong_shape,
             'left over in the file': self.unexpected,
         }
-        parts = [f'pretrained {self.name}: {self.matched} of {self.total} tensors from {self.file}']
-        return '; '.join(parts + [f'{group}: {_shorten(names)}' for group, names in groups.items() if names])
+        return '; '.join(f'{group}: {_shorten(names)}' for group, names in groups.items() if names)
+
+    def __str__(self) -> str:
+        summary = f'pretrained {self.name}: {self.matched} of {self.total} tensors from {self.file}'
+        return '; '.join(filter(None, [summary, self.faults]))
 
 
 def load_pretrained(encoder: nn.Module, name_or_path: str) -> LoadReport:
@@ -68,34 +73,31 @@ def load_pretrained(encoder: nn.Module, name_or_path: str) -> LoadReport:
         tensors = to_encoder_layout(content, own)
     except UserError as error:
         raise UserError(f'pretrained {name_or_path}: {file} does not fit: {error}') from error
-    fitting = {key: tensor for key, tensor in tensors.items() if key in own and tensor.shape == own[key].shape}
-    report = _compare(name_or_path, file, own, tensors, fitting)
+    report = compare(name_or_path, file, own, tensors)
     if report.matched < REQUIRED_SHARE * report.total:
         raise UserError(
             f'{report}. At least {REQUIRED_SHARE:.0%} of the tensors of {type(encoder).__name__} must match: check '
             'that the encoder in the config is the one these weights belong to, or set pretrained=None to train from '
             'scratch'
         )
+    fitting = {key: tensor for key, tensor in tensors.items() if key in own and tensor.shape == own[key].shape}
     encoder.load_state_dict(fitting, strict=False)
     print_log(str(report), logger='current', level=logging.INFO if report.matched == report.total else logging.WARNING)
     return report
 
 
-def _compare(
-    name: str, file: Path, own: StateDict, tensors: dict[str, Tensor], fitting: dict[str, Tensor]
-) -> LoadReport:
+def compare(name: str, file: Path, own: StateDict, tensors: StateDict) -> LoadReport:
+    """Match the tensors of a file, already under the model's names, with the model's ``state_dict()``."""
     counted, offered = ([key for key in keys if not key.endswith('num_batches_tracked')] for keys in (own, tensors))
+    wrong_shape = [key for key in counted if key in tensors and tensors[key].shape != own[key].shape]
+    missing = tuple(key for key in counted if key not in tensors)
     return LoadReport(
         name=name,
         file=file,
-        matched=sum(key in fitting for key in counted),
+        matched=len(counted) - len(missing) - len(wrong_shape),
         total=len(counted),
-        missing=tuple(key for key in counted if key not in tensors),
-        wrong_shape=tuple(
-            f'{key} {tuple(tensors[key].shape)} for {tuple(own[key].shape)}'
-            for key in counted
-            if key in tensors and key not in fitting
-        ),
+        missing=missing,
+        wrong_shape=tuple(f'{key} {tuple(tensors[key].shape)} for {tuple(own[key].shape)}' for key in wrong_shape),
         unexpected=tuple(key for key in offered if key not in own),
     )
 

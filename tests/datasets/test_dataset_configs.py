@@ -91,6 +91,13 @@ LAYOUTS = {
         image_size=(60, 90),
         img_scale=(520, 520),
     ),
+    'isaid_896x896': Layout(
+        train=[Source('img_dir/train/{}.png', 'ann_dir/train/{}_instance_color_RGB.png')],
+        val=Source('img_dir/val/{}.png', 'ann_dir/val/{}_instance_color_RGB.png'),
+        file_ids=[*range(16), 255],
+        image_size=(90, 90),
+        img_scale=(896, 896),
+    ),
     'camvid_288x288': Layout(
         train=[Source('train/{}.png', 'trainannot/{}.png')],
         val=Source('val/{}.png', 'valannot/{}.png'),
@@ -99,6 +106,9 @@ LAYOUTS = {
         img_scale=(480, 360),
     ),
 }
+LAYOUTS['ade20k_640x640'] = LAYOUTS['ade20k_512x512']._replace(img_scale=(2048, 640))
+LAYOUTS['cityscapes_512x1024'] = LAYOUTS['cityscapes_769x769'] = LAYOUTS['cityscapes_1024x1024']
+LAYOUTS['cityscapes_half_512x1024'] = LAYOUTS['cityscapes_1024x1024']._replace(img_scale=(1024, 512))
 LAYOUTS['pascal_context59_480x480'] = LAYOUTS['pascal_context_480x480']._replace(reduce_zero_label=True)
 
 from_files = pytest.mark.parametrize('name', sorted(LAYOUTS))

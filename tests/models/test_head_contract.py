@@ -13,7 +13,26 @@ from torch import Tensor
 CHANNELS, STRIDES, CLASSES = [8, 16, 40, 64], [4, 8, 16, 32], 7
 IMAGE = (97, 131)  # odd, not divisible by any stride, H != W
 HEADS = {
+    'ATMHead': dict(in_channels=CHANNELS, embed_dims=24, num_heads=4, num_classes=CLASSES),
+    'HamburgerHead': dict(
+        in_channels=CHANNELS, channels=24, num_classes=CLASSES, rank=6, norm_cfg=dict(type='GN', num_groups=4)
+    ),
+    'LightFusionHead': dict(in_channels=CHANNELS, embed_dims=[16, 20, 24], num_classes=CLASSES),
+    'RCCAHead': dict(
+        in_channels=CHANNELS,
+        in_index=[0, 1, 2, 3],
+        input_transform='resize_concat',
+        channels=24,
+        num_classes=CLASSES,
+        norm_cfg=dict(type='BN'),
+        loss_category=dict(type='CategoryConsistentLoss'),
+    ),
     'SCASegHead': dict(in_channels=CHANNELS, channels=24, num_classes=CLASSES, norm_cfg=dict(type='BN')),
+    'SEAHead': dict(in_channels=CHANNELS, channels=24, num_classes=CLASSES, num_heads=[1, 2, 5, 8]),
+    'ShrunkATMHead': dict(
+        in_channels=CHANNELS, embed_dims=24, num_heads=4, num_classes=CLASSES, grid_size=(8, 10), num_layers=1
+    ),
+    'SegFormerMLPHead': dict(in_channels=CHANNELS, channels=24, num_classes=CLASSES, norm_cfg=dict(type='BN')),
 }
 
 

@@ -11,7 +11,7 @@ import os
 import subprocess
 import sys
 from collections.abc import Callable, Sequence
-from dataclasses import asdict
+from dataclasses import replace
 from pathlib import Path
 
 os.environ.setdefault('KINETO_LOG_LEVEL', '99')  # torch's profiler, which counts memory, reports its start and stop
@@ -19,10 +19,14 @@ os.environ.setdefault('KINETO_LOG_LEVEL', '99')  # torch's profiler, which count
 import torch
 from torch import Tensor
 
-from scaseg.apis.benchmark import REPOSITORY, append_csv, circumstances, peak_memory, time_side_by_side
-from scaseg.apis.cli import run_tool
-from scaseg.apis.op_benchmarks import OP_BENCHMARKS, Case
-from scaseg.errors import UserError
+from scaseg.quiet import quiet_dependencies
+
+quiet_dependencies()
+
+from scaseg.apis.benchmark import REPOSITORY, append_csv, circumstances, peak_memory, time_side_by_side  # noqa: E402
+from scaseg.apis.cli import run_tool  # noqa: E402
+from scaseg.apis.op_benchmarks import OP_BENCHMARKS, Case  # noqa: E402
+from scaseg.errors import UserError  # noqa: E402
 
 
 def main() -> None:
@@ -31,6 +35,9 @@ def main() -> None:
     parser.add_argument('--device', type=torch.device, default=torch.device('cpu'), help='cpu or cuda (default: cpu)')
     parser.add_argument('--seconds', type=float, default=2.0, help='for each form, size and pass (default: 2)')
     parser.add_argument('--most-tokens', type=int, help='leave out sizes with more queries or keys')
+    parser.add_argument(
+        '--whole', action='store_true', help='measure O(N·M) forms with all queries, whatever it takes'
+    )
     parser.add_argument('--csv', type=Path, help='file to append to (default: work_dirs/benchmarks/OP.csv)')
     args = parser.parse_args()
     benchmark = OP_BENCHMARKS[args.op]
@@ -42,7 +49,7 @@ def main() -> None:
     for case in benchmark.cases(args.device):
         if args.most_tokens and max(case.sizes.values()) > args.most_tokens:
             continue
-        rows = measure(case, args.device, args.seconds)
+        rows = measure(replace(case, share=1, slow=frozenset()) if args.whole else case, args.device, args.seconds)
         print_case(case, rows)
         append_csv(path, [about | case.sizes | row for row in rows])
     print(f'appended to {path}')
@@ -50,7 +57,13 @@ def main() -> None:
 
 def measure(case: Case, device: torch.device, seconds: float) -> list[dict]:
     """One row for each form and pass."""
-    expected = case.reference(*(x.double() for x in case.inputs))
+    with torch.no_grad():
+        expected = case.reference(*(x.double() for x in case.inputs))
+        whole = {
+            name: form(*case.inputs) for name, form in case.forms.items() if case.share == 1 or name not in case.slow
+        }
+        errors = {name: (case.sample(out) - expected).norm() / expected.norm() for name, out in whole.items()}
+        out_bytes = next(iter(whole.values())).nbytes
     rows = []
     for passes, run in (('forward', _forward), ('forward+backward', _forward_backward)):
         calls = {}
@@ -60,21 +73,13 @@ def measure(case: Case, device: torch.device, seconds: float) -> list[dict]:
         for name, timing in time_side_by_side(calls, device, seconds).items():
             share = case.share if name in case.slow else 1
             memory = peak_memory(calls[name], device)
-            out = case.forms[name](*case.inputs) if share == 1 else None
-            size = case.inputs[-1][0, 0, 0].numel() * (case.inputs[0].numel() // share) * 4
-            error = (case.sample(out) - expected).norm() / expected.norm() if out is not None else None
-            times = {key: value * share for key, value in asdict(timing).items() if key != 'calls'}
-            rows.append(
-                dict(
-                    form=name,
-                    passes=passes,
-                    calls=timing.calls,
-                    share=share,
-                    **{f'{key} (ms)': round(value, 3) for key, value in times.items()},
-                    **{'peak (MiB)': round(memory / 2**20, 2), 'peak / output': round(memory / size, 2)},
-                    error='' if error is None or name.startswith('copy') else f'{error.item():.1e}',
-                )
-            )
+            row: dict[str, object] = dict(form=name, passes=passes, calls=timing.calls, share=share)
+            for key in ('p20', 'p50', 'p80'):
+                row[f'{key} (ms)'] = round(getattr(timing, key) * share, 3)
+            row['peak (MiB)'] = round(memory / 2**20, 2)
+            row['peak / output'] = round(memory / (out_bytes / share), 2)
+            row['error'] = '' if name.startswith('copy') or name not in errors else f'{errors[name].item():.1e}'
+            rows.append(row)
     return rows
 
 

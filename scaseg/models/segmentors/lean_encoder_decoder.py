@@ -2,47 +2,64 @@
 
 import contextlib
 import io
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 import torch
 from mmengine.dist import is_main_process
 from mmengine.logging import print_log
 from mmengine.model import revert_sync_batchnorm
+from mmengine.structures import PixelData
 from mmseg.models.decode_heads.decode_head import BaseDecodeHead
 from mmseg.models.segmentors import EncoderDecoder
 from mmseg.registry import MODELS
-from torch import nn
+from mmseg.structures import SegDataSample
+from torch import Tensor, nn
 
 from scaseg.weights import load_pretrained
 
 from ..backbones import TIMMFeatures
+from .class_scores import ClassScores, Window
 
 
 @MODELS.register_module()
 class LeanEncoderDecoder(EncoderDecoder):
-    """mmseg's ``EncoderDecoder`` with encoders by name, and checks where mmseg is silent.
+    """mmseg's ``EncoderDecoder`` with encoders by name, lean predictions, and checks where mmseg is silent.
+
+    A prediction goes from the head's scores to labels at the image's size class by class: the tensor of all classes at
+    that size is never there, unless ``test_cfg`` asks for it (``docs/evaluation.md``).
 
     Args:
         backbone: config of the encoder.
         decode_head: config of the head.
         pretrained: name of the encoder's weights (``docs/pretrained.md``) or path of a file with them; ``None`` trains
             from scratch. Weights that match less than 95 % of the encoder's tensors are refused.
-        kwargs: of mmseg's ``EncoderDecoder``.
+        kwargs: of mmseg's ``EncoderDecoder``. ``test_cfg`` takes two more keys: ``resampling='once'`` resizes scores
+            to the image's size directly, ``'twice'`` by way of the network's input as mmseg does; ``full_logits=True``
+            puts the scores of all classes at the image's size into ``seg_logits`` of the predictions.
 
     Raises:
-        ValueError: at construction, channels or strides of a timm encoder do not fit a head.
+        ValueError: at construction, channels or strides of a timm encoder do not fit a head, or ``test_cfg`` holds an
+            unknown mode.
         UserError: at ``init_weights``, the pretrained weights are missing, broken or do not fit.
     """
 
     def __init__(self, backbone: dict, decode_head: dict, pretrained: str | None = None, **kwargs: Any) -> None:
         super().__init__(backbone=backbone, decode_head=decode_head, **kwargs)
         self.pretrained = pretrained
+        self.test_cfg: dict = kwargs.get('test_cfg') or {}
+        _check_test_cfg(self.test_cfg)
         if isinstance(self.backbone, TIMMFeatures) and not self.with_neck:
             for name in ('decode_head', 'auxiliary_head'):
                 heads = getattr(self, name, None)
                 for head in heads if isinstance(heads, nn.ModuleList) else filter(None, [heads]):
                     _check_head_fits(self.backbone, head, name)
         self.num_reverted_norms = 0 if torch.cuda.is_available() else self._revert_sync_batchnorm()
+
+    @property
+    def gives_probabilities(self) -> bool:
+        """Whether the head's map, which samples carry as ``seg_logits``, holds probabilities and not logits."""
+        return getattr(self.decode_head, 'gives_probabilities', False)
 
     def init_weights(self) -> None:
         """Initialise at random, then load the pretrained encoder; in distributed training the runner broadcasts."""
@@ -55,6 +72,84 @@ class LeanEncoderDecoder(EncoderDecoder):
             encoder = self.backbone.features if isinstance(self.backbone, TIMMFeatures) else self.backbone
             load_pretrained(encoder, self.pretrained)
 
+    def predict(self, inputs: Tensor, data_samples: list[SegDataSample] | None = None) -> list[SegDataSample]:
+        """Label every pixel of the images.
+
+        Args:
+            inputs: normalised images (B, 3, H, W).
+            data_samples: one for each image, whose ``ori_shape`` is the labels' size; ``None`` takes the inputs'.
+
+        Returns:
+            The samples, with class ids (1, H, W) int64 in ``pred_sem_seg`` and, with ``full_logits``, what the head
+            gives (K, H, W) in ``seg_logits``; where it has one output for two classes, the probability.
+        """
+        if data_samples is None:
+            shapes = dict.fromkeys(('ori_shape', 'img_shape', 'pad_shape'), tuple(inputs.shape[-2:]))
+            data_samples = [SegDataSample(metainfo=shapes) for _ in inputs]
+        for sample, scores in zip(data_samples, self.score(inputs, data_samples), strict=True):
+            self.label(sample, scores, self.gives_probabilities)
+        return data_samples
+
+    def score(self, inputs: Tensor, data_samples: Sequence[SegDataSample]) -> list[ClassScores]:
+        """Scores of all classes for each image, at the size of the head's map; of each window in mode ``'slide'``."""
+        metas = [sample.metainfo for sample in data_samples]
+        height, width = inputs.shape[-2:]
+        parts = []
+        for top, bottom, left, right in self._boxes(height, width):
+            scores = self._score_part(inputs[..., top:bottom, left:right], metas)
+            parts.append(Window(scores.contiguous(), top, bottom, left, right))
+        return [
+            ClassScores(
+                windows=[part._replace(scores=part.scores[index : index + 1]) for part in parts],
+                input_size=(height, width),
+                padding=tuple(meta.get('img_padding_size', meta.get('padding_size', (0, 0, 0, 0)))),
+                flip=meta['flip_direction'] if meta.get('flip') else None,
+                align_corners=self.align_corners,
+                twice=self.test_cfg.get('resampling') == 'twice',
+            )
+            for index, meta in enumerate(metas)
+        ]
+
+    def label(self, sample: SegDataSample, scores: ClassScores, are_probabilities: bool) -> None:
+        """Put the labels that scores give, and what ``full_logits`` asks for, into the sample of an image."""
+        size = tuple(sample.ori_shape[:2])
+        keeps_scores = self.test_cfg.get('full_logits', False)
+        if scores.num_classes > 1 and not keeps_scores:
+            sample.pred_sem_seg = PixelData(data=scores.labels(size))
+            return
+        full = scores.resized(size)
+        if scores.num_classes > 1:
+            labels = full.argmax(dim=1)
+        else:
+            full = full if are_probabilities else full.sigmoid()
+            labels = (full[:, 0] > self.decode_head.threshold).long()
+        sample.pred_sem_seg = PixelData(data=labels)
+        if keeps_scores:
+            sample.seg_logits = PixelData(data=full[0])
+
+    def _boxes(self, height: int, width: int) -> Iterator[tuple[int, int, int, int]]:
+        """Top, bottom, left and right of the windows: at the right and lower border they are shifted to fit in."""
+        if self.test_cfg.get('mode', 'whole') == 'whole':
+            yield 0, height, 0, width
+            return
+        crop, stride = self.test_cfg['crop_size'], self.test_cfg['stride']
+        rows, columns = (
+            [max(min(start, length - c), 0) for start in range(0, max(length - c, 0) + s, s)]
+            for length, c, s in zip((height, width), crop, stride, strict=True)
+        )
+        for top in rows:
+            for left in columns:
+                yield top, min(top + crop[0], height), left, min(left + crop[1], width)
+
+    def _score_part(self, inputs: Tensor, metas: Sequence[dict]) -> Tensor:
+        """Scores (B, K, h, w), at the inputs' size from a head with a way of its own to get there."""
+        features = self.extract_feat(inputs)
+        kind = type(self.decode_head)
+        if (kind.predict, kind.predict_by_feat) == (BaseDecodeHead.predict, BaseDecodeHead.predict_by_feat):
+            return self.decode_head(features)
+        metas = [{**meta, 'img_shape': inputs.shape[-2:]} for meta in metas]
+        return self.decode_head.predict(features, metas, self.test_cfg)
+
     def _dump_init_info(self) -> None:
         """Nothing: mmengine would write three lines for each parameter into the log file."""
 
@@ -65,6 +160,16 @@ class LeanEncoderDecoder(EncoderDecoder):
             for name, child in list(self.named_children()):
                 setattr(self, name, revert_sync_batchnorm(child))
         return count
+
+
+def _check_test_cfg(test_cfg: dict) -> None:
+    for key, known in (('mode', ('whole', 'slide')), ('resampling', ('once', 'twice'))):
+        value = test_cfg.get(key, known[0])
+        if value not in known:
+            raise ValueError(f'model.test_cfg.{key}={value!r}: expected {known[0]!r} or {known[1]!r}')
+    missing = [key for key in ('crop_size', 'stride') if key not in test_cfg]
+    if test_cfg.get('mode') == 'slide' and missing:
+        raise ValueError(f"model.test_cfg.mode='slide' needs {missing[0]}=(height, width)")
 
 
 def _check_head_fits(encoder: TIMMFeatures, head: BaseDecodeHead, name: str) -> None:

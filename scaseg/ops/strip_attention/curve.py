@@ -105,7 +105,7 @@ def sample_curve(grid: Grid, k: Tensor, v: Tensor) -> Curve:
 def sample_curve_backward(
     grid: Grid, curve: Curve, k: Tensor, v: Tensor, grad_value: Tensor, grad_slope: Tensor
 ) -> tuple[Tensor, Tensor]:
-    """Gradients of k and v from those of value and slope, (P, 2, C + 1, d) each.
+    """Gradients of k, and of v in its dtype, from those of value and slope, (P, 2, C + 1, d) each.
 
     With the weights p_gj of key j at point g, and a_j = A·v_j, b_j = B·v_j for the gradients A of the value and B of
     the slope:
@@ -132,7 +132,7 @@ def sample_curve_backward(
     grad_k, grad_v = [], []
     for weights, distance, values in _weight_blocks(grid, k, v):
         sums = (weights.transpose(-1, -2) @ gradients).split([v.shape[-1]] * 4 + [1, 1], dim=-1)  # (P, 2, m, ·) each
-        grad_v.append((sums[0] - distance * sums[1]).sum(1))
+        grad_v.append((sums[0] - distance * sums[1]).sum(1).to(v.dtype))
         centred = (values - curve.mean_value).unsqueeze(1)
         products = [(centred * x).sum(-1, keepdim=True) for x in sums[2:4]]
         grad_distance = products[0] + sums[4] + distance * (products[1] + sums[5])

@@ -132,9 +132,9 @@ _attend.register_autograd(_backward, setup_context=_keep_inputs)
 @register_flop_formula([torch.ops.scaseg.strip_attention, torch.ops.scaseg.strip_attention_backward])
 def _count_flops(*shapes: tuple, out_shape: tuple, **_: object) -> int:
     """The products of the definition, q·k and weights·v: what papers count. The backward has each of them twice."""
-    (batch, heads, queries), (*_, keys), (*_, channels) = [shape for shape in shapes if isinstance(shape, tuple)][-3:]
-    factor = 1 if len(out_shape) == 4 else 2
-    return factor * 2 * batch * heads * queries * keys * (1 + channels)
+    q_shape, k_shape, v_shape = [shape for shape in shapes if isinstance(shape, tuple)][-3:]
+    factor = 1 if len(out_shape) == 4 else 2  # one shape, or three of them
+    return factor * 2 * math.prod(q_shape) * k_shape[-1] * (1 + v_shape[-1])
 
 
 def _flatten(q: Tensor, k: Tensor, v: Tensor, scale: float) -> tuple[Tensor, Tensor, Tensor]:

@@ -1,0 +1,40 @@
+norm_cfg = dict(type='SyncBN', requires_grad=True)
+model = dict(
+    type='LeanEncoderDecoder',
+    data_preprocessor=dict(
+        type='SegDataPreProcessor',
+        mean=[123.675, 116.28, 103.53],
+        std=[58.395, 57.12, 57.375],
+        bgr_to_rgb=True,
+        pad_val=0,
+        seg_pad_val=255,
+        size=(512, 512),
+    ),
+    pretrained='seaformer-t',
+    backbone=dict(
+        type='SeaFormer',
+        stem_channels=16,
+        stages=[  # blocks of (kernel size, expansion, channels, stride)
+            [(3, 1, 16, 1), (3, 4, 16, 2), (3, 3, 16, 1)],
+            [(5, 3, 32, 2), (5, 3, 32, 1)],
+            [(3, 3, 64, 2), (3, 3, 64, 1)],
+            [(5, 3, 128, 2)],
+            [(3, 6, 160, 2)],
+        ],
+        depths=[2, 2],
+        key_dims=[16, 24],
+        num_heads=4,
+        ffn_ratios=[2, 4],
+        drop_path_rate=0.1,
+        norm_cfg=norm_cfg,
+    ),
+    decode_head=dict(
+        type='LightFusionHead',
+        in_channels=[32, 128, 160],
+        embed_dims=[64, 96],
+        num_classes=150,
+        norm_cfg=norm_cfg,
+        loss_decode=dict(type='CrossEntropyLoss'),
+    ),
+    test_cfg=dict(mode='whole'),
+)

@@ -1,0 +1,31 @@
+model = dict(
+    type='LeanEncoderDecoder',
+    data_preprocessor=dict(
+        type='SegDataPreProcessor',
+        mean=[127.5] * 3,
+        std=[127.5] * 3,
+        bgr_to_rgb=True,
+        pad_val=0,
+        seg_pad_val=255,
+        size=(512, 512),
+    ),
+    pretrained='vit-b16-augreg',
+    backbone=dict(
+        type='PlainVisionTransformer',
+        embed_dims=768,
+        num_layers=12,
+        num_heads=12,
+        img_size=(512, 512),
+        out_indices=[5, 7, 11],
+        drop_path_rate=0.1,
+    ),
+    decode_head=dict(
+        type='ATMHead',
+        in_channels=[768, 768, 768],
+        embed_dims=384,
+        num_heads=12,
+        num_classes=150,
+        loss_decode=dict(type='ATMLoss'),
+    ),
+    test_cfg=dict(mode='slide', crop_size=(512, 512), stride=(341, 341)),
+)

@@ -1,0 +1,16 @@
+# CCNet (arXiv 1811.11721) with ResNet-101 on Cityscapes; recipe of the official code, see docs/ccnet.md.
+# 68.82 M parameters, 2237.38 GMACs at 1024x2048. Not run here.
+# bash tools/dist_train.sh configs/ccnet/ccnet_r101-d8_4xb2-60k_cityscapes-769x769.py 4
+_base_ = [
+    '../_base_/models/ccnet_r101-d8.py',
+    '../_base_/datasets/cityscapes_769x769.py',
+    '../_base_/schedules/sgd_60k.py',
+    '../_base_/default_runtime.py',
+]
+
+model = dict(
+    data_preprocessor=dict(size={{_base_.crop_size}}),
+    decode_head=dict(align_corners=True, num_classes={{_base_.num_classes}}),
+    auxiliary_head=dict(align_corners=True, num_classes={{_base_.num_classes}}),
+    test_cfg=dict(mode='slide', crop_size=(769, 769), stride=(513, 513)),
+)

@@ -1,0 +1,14 @@
+# SegFormer (arXiv 2105.15203) with MiT-B2 on ADE20K; see docs/segformer.md.
+# 27.46 M parameters, 36.52 GMACs at 512x512. Not run here.
+# bash tools/dist_train.sh configs/segformer/segformer_mit-b2_8xb2-160k_ade20k-512x512.py 8
+_base_ = [
+    '../_base_/models/segformer_mit-b2.py',
+    '../_base_/datasets/ade20k_512x512.py',
+    '../_base_/schedules/adamw_160k.py',
+    '../_base_/default_runtime.py',
+]
+
+model = dict(
+    data_preprocessor=dict(size={{_base_.crop_size}}),
+    decode_head=dict(num_classes={{_base_.num_classes}}),
+)

@@ -1,0 +1,13 @@
+# SegViT (arXiv 2210.05844) with ViT-B/16 on ADE20K; official model file, recipe of its ViT-L, see docs/segvit.md.
+# 108.73 M parameters, 120.99 GMACs at 512x512. Not run here.
+# bash tools/dist_train.sh configs/segvit/segvit_vit-b16_8xb2-160k_ade20k-512x512.py 8
+_base_ = [
+    '../_base_/models/segvit_vit-b16.py',
+    '../_base_/datasets/ade20k_512x512.py',
+    '../_base_/schedules/segvit_160k.py',
+    '../_base_/default_runtime.py',
+]
+
+test_pipeline = [step for step in _base_.test_pipeline if step['type'] != 'ResizeToMultiple']  # windows need none
+val_dataloader = dict(dataset=dict(pipeline=test_pipeline))
+test_dataloader = val_dataloader

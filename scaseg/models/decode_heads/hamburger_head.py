@@ -1,0 +1,67 @@
+"""The decoder of SegNeXt: Rethinking Convolutional Attention Design for Semantic Segmentation (arXiv 2209.08575).
+
+Lightweight Hamburger: the levels are brought to the size of the first one, concatenated and squeezed, pass one matrix
+factorisation, and are classified. Weights, their names and training are those of the official ``LightHamHead``;
+evaluation is deterministic (see ``Hamburger``), and the factorisation is computed in float32 under autocast too.
+"""
+
+from collections.abc import Sequence
+from typing import Any
+
+import torch
+import torch.nn.functional as F
+from mmcv.cnn import ConvModule
+from mmseg.models.decode_heads.decode_head import BaseDecodeHead
+from mmseg.registry import MODELS
+from torch import Tensor
+
+from ..layers import Hamburger
+from .checks import check_channels
+
+
+@MODELS.register_module()
+class HamburgerHead(BaseDecodeHead):
+    """Concatenated levels, 1×1 squeeze, Hamburger, 1×1 alignment, 1×1 classifier.
+
+    Args:
+        in_channels: channels of the levels that ``in_index`` names, shallow to deep.
+        channels: width of the squeezed map, of Hamburger and of the aligned map (256 for MSCAN-T and S, 512 for B,
+            1024 for L).
+        rank: bases R of the factorisation, MD_R in the official code (16 for MSCAN-T and S, 64 for B and L).
+        train_steps: updates of both factors in training.
+        eval_steps: likewise in evaluation.
+        rand_eval: start evaluation, too, from bases drawn at every forward, as the official code does.
+        kwargs: of mmseg's ``BaseDecodeHead``: ``in_index`` (by default all levels), ``num_classes``, ``norm_cfg`` ….
+
+    Shape:
+        inputs: the encoder's maps, (B, C_j, H_j, W_j) each.
+        returns: logits (B, num_classes, H, W) at the size of the first level that ``in_index`` names.
+
+    Raises:
+        ValueError: ``rank`` or a number of steps is below 1.
+        UserError: in a forward, maps of other channels.
+    """
+
+    def __init__(
+        self,
+        in_channels: Sequence[int],
+        channels: int,
+        rank: int = 64,
+        train_steps: int = 6,
+        eval_steps: int = 7,
+        rand_eval: bool = False,
+        **kwargs: Any,
+    ) -> None:
+        kwargs.setdefault('in_index', list(range(len(in_channels))))
+        super().__init__(list(in_channels), channels, input_transform='multiple_select', **kwargs)
+        self.squeeze = ConvModule(sum(in_channels), channels, 1, norm_cfg=self.norm_cfg, act_cfg=self.act_cfg)
+        self.hamburger = Hamburger(channels, rank, train_steps, eval_steps, rand_eval, self.norm_cfg)
+        self.align = ConvModule(channels, channels, 1, norm_cfg=self.norm_cfg, act_cfg=self.act_cfg)
+
+    def forward(self, inputs: Sequence[Tensor]) -> Tensor:
+        features = self._transform_inputs(inputs)
+        check_channels(features, self.in_channels)
+        size = features[0].shape[-2:]
+        levels = [F.interpolate(x, size=size, mode='bilinear', align_corners=self.align_corners) for x in features]
+        x = self.squeeze(torch.cat(levels, dim=1))
+        return self.cls_seg(self.align(self.hamburger(x)))

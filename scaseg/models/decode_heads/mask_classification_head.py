@@ -1,0 +1,101 @@
+"""What the heads have in common that give every class a query, and every query a class and a mask."""
+
+from abc import abstractmethod
+from collections.abc import Sequence
+
+import torch
+import torch.nn.functional as F
+from mmseg.models.decode_heads.decode_head import BaseDecodeHead
+from mmseg.models.losses import accuracy
+from mmseg.structures import SegDataSample
+from torch import Tensor
+
+from ..layers import MaskPrediction
+from ..losses import ATMLoss
+from .checks import check_channels
+
+
+class MaskClassificationHead(BaseDecodeHead):
+    """A head whose map is a product of probabilities of classes and masks: neither softmax nor cross-entropy fit it.
+
+    In a test the masks are resized to the image before they become probabilities, as in the official code of SegViT;
+    ``forward`` and the accuracy shown in training take them at their own size.
+
+    Args:
+        in_channels: channels of every level that the head takes, shallow to deep.
+        embed_dims: channels of queries and tokens.
+        num_classes: number of classes C, and of class queries.
+        in_index: levels of the encoder to take, shallow to deep; ``None`` takes them all.
+        loss_decode: an ``ATMLoss``; ``None`` is the official one.
+        ignore_index: label of the pixels without a class.
+
+    Attributes:
+        gives_probabilities: tells the segmentor that the output is no logits.
+
+    Shape:
+        inputs: the encoder's maps, (B, in_channels[j], h_j, w_j) at ``in_index[j]``, of any sizes.
+        returns: (B, C, h_0, w_0), see ``MaskPrediction.fuse``.
+
+    Raises:
+        ValueError: ``loss_decode`` is another loss.
+        UserError: in a forward, maps of other channels.
+    """
+
+    gives_probabilities = True
+
+    def __init__(
+        self,
+        in_channels: Sequence[int],
+        embed_dims: int,
+        num_classes: int,
+        in_index: Sequence[int] | None = None,
+        loss_decode: dict | None = None,
+        ignore_index: int = 255,
+    ) -> None:
+        super().__init__(
+            list(in_channels),
+            embed_dims,
+            num_classes=num_classes,
+            out_channels=num_classes,
+            dropout_ratio=0,
+            in_index=list(range(len(in_channels))) if in_index is None else list(in_index),
+            input_transform='multiple_select',
+            loss_decode=loss_decode or dict(type='ATMLoss'),
+            ignore_index=ignore_index,
+            init_cfg=dict(type='TruncNormal', layer='Linear', std=0.02),
+        )
+        del self.conv_seg  # the classes come from the queries
+        if not isinstance(self.loss_decode, ATMLoss):
+            kind = type(self.loss_decode).__name__
+            raise ValueError(f'decode_head.loss_decode: {type(self).__name__} gives no logits for {kind}, use ATMLoss')
+
+    @abstractmethod
+    def predict_masks(self, inputs: Sequence[Tensor]) -> list[MaskPrediction]:
+        """Classes and masks of every stage that is supervised, the last one being the result.
+
+        Query q stands for class q, so ``mask_logits[:, q]`` is the affinity of class q to every position. The masks
+        have the size of the shallowest level.
+        """
+
+    def forward(self, inputs: Sequence[Tensor]) -> Tensor:
+        return self.predict_masks(inputs)[-1].fuse()
+
+    def loss(self, inputs: Sequence[Tensor], batch_data_samples: list[SegDataSample], train_cfg: dict | None) -> dict:
+        """Losses of all stages, and the accuracy of the fused map of the last one in percent."""
+        predictions = self.predict_masks(inputs)
+        labels = self._stack_batch_gt(batch_data_samples).squeeze(1)
+        losses = self.loss_decode(predictions, labels, self.ignore_index)
+        with torch.no_grad():
+            fused = F.interpolate(predictions[-1].fuse(), size=labels.shape[-2:], mode='bilinear', align_corners=False)
+            losses['acc_seg'] = accuracy(fused, labels, ignore_index=self.ignore_index)
+        return losses
+
+    def predict(self, inputs: Sequence[Tensor], batch_img_metas: list[dict], test_cfg: dict | None) -> Tensor:
+        """The fused map at the image's size, (B, C, H, W)."""
+        classes, masks = self.predict_masks(inputs)[-1]
+        return MaskPrediction(classes, self.predict_by_feat(masks, batch_img_metas)).fuse()
+
+    def _levels(self, inputs: Sequence[Tensor]) -> list[Tensor]:
+        levels = self._transform_inputs(inputs)
+        check_channels(levels, self.in_channels)
+        return levels

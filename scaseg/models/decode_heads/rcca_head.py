@@ -1,0 +1,83 @@
+"""The head of CCNet (arXiv 1811.11721): recurrent criss-cross attention (RCCA).
+
+Layers and their names are those of mmseg's ``CCHead``, so that its checkpoints load; by config also the official ones,
+which have InPlaceABN (a norm and a leaky ReLU) and ``align_corners=True``. The category-consistent loss of the journal
+version is in no released code; see ``CategoryConsistentLoss``.
+"""
+
+from collections.abc import Sequence
+from typing import Any
+
+import torch
+from mmseg.models.decode_heads import FCNHead
+from mmseg.registry import MODELS
+from mmseg.utils import SampleList
+from torch import Tensor, nn
+
+from ..layers import CrissCrossAttention
+from .checks import check_channels
+
+
+@MODELS.register_module()
+class RCCAHead(FCNHead):
+    """3×3 convolution, R times one criss-cross attention, 3×3 convolution; joined with the input and classified.
+
+    Args:
+        in_channels: channels of the encoder level ``in_index``; of several with ``input_transform='resize_concat'``.
+        channels: width of the head.
+        recurrence: R, how often the attention is applied, 1 at least; two times reach every pixel from every other.
+        loss_category: config of a ``CategoryConsistentLoss`` on the attention's output; ``None`` is none.
+        category_channels: channels that a 1×1 convolution reduces this output to for that loss.
+        kwargs: of mmseg's ``FCNHead`` and ``BaseDecodeHead``: ``num_classes``, ``concat_input``, ``sampler`` ….
+
+    Shape:
+        inputs: the encoder's maps, of which level ``in_index`` (the first of several) has H × W positions.
+        returns: logits (B, num_classes, H, W).
+
+    Raises:
+        ValueError: ``recurrence`` is below 1.
+        UserError: in a forward, a map of other channels.
+    """
+
+    def __init__(
+        self,
+        in_channels: int | Sequence[int],
+        channels: int,
+        recurrence: int = 2,
+        loss_category: dict | None = None,
+        category_channels: int = 16,
+        **kwargs: Any,
+    ) -> None:
+        super().__init__(in_channels=in_channels, channels=channels, num_convs=2, **kwargs)
+        if recurrence < 1:
+            raise ValueError(f'recurrence={recurrence}: without attention this head is an FCNHead, take that')
+        self.recurrence = recurrence
+        self.cca = CrissCrossAttention(channels)
+        self.loss_category = None if loss_category is None else MODELS.build(loss_category)
+        if loss_category is not None:
+            self.category_conv = nn.Conv2d(channels, category_channels, 1)
+
+    def _forward_feature(self, inputs: Sequence[Tensor]) -> Tensor:
+        x = self._transform_inputs(inputs)
+        return self._merge(x, self._attend(x))
+
+    def loss(self, inputs: Sequence[Tensor], batch_data_samples: SampleList, train_cfg: dict) -> dict[str, Tensor]:
+        x = self._transform_inputs(inputs)
+        attended = self._attend(x)
+        losses = self.loss_by_feat(self.cls_seg(self._merge(x, attended)), batch_data_samples)
+        if self.loss_category is not None:
+            labels = self._stack_batch_gt(batch_data_samples)
+            reduced = self.category_conv(attended)
+            losses |= self.loss_category(reduced, labels, self.num_classes, self.ignore_index)
+        return losses
+
+    def _attend(self, x: Tensor) -> Tensor:
+        check_channels([x], [self.in_channels])
+        x = self.convs[0](x)
+        for _ in range(self.recurrence):
+            x = self.cca(x)
+        return x
+
+    def _merge(self, x: Tensor, attended: Tensor) -> Tensor:
+        out = self.convs[1](attended)
+        return self.conv_cat(torch.cat([x, out], dim=1)) if self.concat_input else out

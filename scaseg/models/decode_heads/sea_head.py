@@ -1,0 +1,75 @@
+"""SEA attention (SeaFormer, arXiv 2301.13156) as a decoder on any encoder: our construction, to compare heads.
+
+It is ``SCASegHead`` with each cross-layer block replaced by a block of SEA attention:
+
+    D_i = SEABlock(F_i);  O = classify(Σ_i Up(W_i D_i))
+
+so that two configs which differ in the head alone compare the attentions: across levels there, along the axes of a
+level here. SeaFormer itself has these blocks in its encoder, and ``LightFusionHead`` on top.
+"""
+
+from collections.abc import Sequence
+from typing import Any
+
+from mmcv.cnn import build_activation_layer, build_norm_layer
+from mmseg.models.decode_heads.decode_head import BaseDecodeHead
+from mmseg.registry import MODELS
+from torch import Tensor, nn
+
+from ..layers import FusedProjection, SEABlock
+from .checks import check_channels
+
+
+@MODELS.register_module()
+class SEAHead(BaseDecodeHead):
+    """A SEA block on every level, a fused projection and a 1×1 classifier.
+
+    Works with any number of levels, any strides and any image size. Queries and keys have half as many channels as
+    their level, values as many, which keeps the block's weights near those of a cross-layer block.
+
+    Args:
+        in_channels: channels of every encoder level, shallow to deep.
+        channels: width E of the fused map.
+        num_heads: attention heads of every level; each divides half the channels of its level.
+        ffn_ratio: hidden channels of the feed-forward networks, as a multiple of the level's.
+        drop_path_rate: stochastic depth of the blocks in training.
+        kwargs: of mmseg's ``BaseDecodeHead``: ``num_classes``, ``dropout_ratio``, ``norm_cfg``, ``loss_decode`` ….
+
+    Shape:
+        inputs: the encoder's maps (B, in_channels[j], H_j, W_j).
+        returns: logits (B, num_classes, H_0, W_0), at the size of the first level.
+
+    Raises:
+        ValueError: ``num_heads`` does not fit ``in_channels``.
+        UserError: in a forward, maps of other channels.
+    """
+
+    def __init__(
+        self,
+        in_channels: Sequence[int],
+        channels: int,
+        num_heads: Sequence[int] = (1, 2, 5, 8),
+        ffn_ratio: float = 4.0,
+        drop_path_rate: float = 0.1,
+        **kwargs: Any,
+    ) -> None:
+        kwargs.setdefault('in_index', list(range(len(in_channels))))
+        super().__init__(in_channels=list(in_channels), channels=channels, input_transform='multiple_select', **kwargs)
+        if len(num_heads) != len(in_channels):
+            raise ValueError(f'num_heads={list(num_heads)}: give one for each of the {len(in_channels)} levels')
+        for level, (width, heads) in enumerate(zip(in_channels, num_heads, strict=True)):
+            if width % (2 * heads):
+                raise ValueError(f'num_heads[{level}]={heads} does not divide half of in_channels[{level}]={width}')
+        self.blocks = nn.ModuleList(
+            SEABlock(width, width // 2, heads, ffn_ratio, drop_path_rate, self.norm_cfg)
+            for width, heads in zip(in_channels, num_heads, strict=True)
+        )
+        self.fusion = FusedProjection(in_channels, channels)
+        self.fusion_norm = build_norm_layer(self.norm_cfg or dict(type='BN'), channels)[1]
+        self.fusion_act = build_activation_layer(self.act_cfg)
+
+    def forward(self, inputs: Sequence[Tensor]) -> Tensor:
+        features = self._transform_inputs(inputs)
+        check_channels(features, self.in_channels)
+        decoded = [block(x) for block, x in zip(self.blocks, features, strict=True)]
+        return self.cls_seg(self.fusion_act(self.fusion_norm(self.fusion(decoded))))

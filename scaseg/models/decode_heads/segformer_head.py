@@ -1,0 +1,50 @@
+"""The all-MLP head of SegFormer (arXiv 2105.15203, section 3.2), with its fusion done before the upsampling.
+
+A linear layer brings every level to E channels; the official code upsamples the levels, concatenates them and fuses
+them by a 1×1 convolution over 4E channels. That convolution is a sum of one E×E map per level, and these commute with
+interpolation: here each level goes through its own at its own resolution. Same parameters, same function, fewer
+products. mmseg's ``SegformerHead`` is another head: it has a norm and a ReLU after the first layers.
+"""
+
+from collections.abc import Sequence
+from typing import Any
+
+from mmcv.cnn import build_activation_layer, build_norm_layer
+from mmseg.models.decode_heads.decode_head import BaseDecodeHead
+from mmseg.registry import MODELS
+from torch import Tensor, nn
+
+from ..layers import FusedProjection
+from .checks import check_channels
+
+
+@MODELS.register_module()
+class SegFormerMLPHead(BaseDecodeHead):
+    """A linear layer per level, fused projection, norm, ReLU, 1×1 classifier.
+
+    Args:
+        in_channels: channels of every encoder level, shallow to deep.
+        channels: width E; officially 256 for MiT-B0 and B1, 768 for B2 to B5.
+        kwargs: of mmseg's ``BaseDecodeHead``: ``num_classes``, ``dropout_ratio``, ``norm_cfg``, ``loss_decode`` ….
+
+    Shape:
+        inputs: the encoder's maps, level j of shape (B, in_channels[j], H_j, W_j).
+        returns: logits (B, num_classes, H_0, W_0).
+
+    Raises:
+        UserError: in a forward, maps of other channels.
+    """
+
+    def __init__(self, in_channels: Sequence[int], channels: int, **kwargs: Any) -> None:
+        kwargs.setdefault('in_index', list(range(len(in_channels))))
+        super().__init__(in_channels=list(in_channels), channels=channels, input_transform='multiple_select', **kwargs)
+        self.linears = nn.ModuleList(nn.Conv2d(c, channels, 1) for c in in_channels)
+        self.fusion = FusedProjection([channels] * len(in_channels), channels)
+        self.fusion_norm = build_norm_layer(self.norm_cfg or dict(type='BN'), channels)[1]
+        self.fusion_act = build_activation_layer(self.act_cfg)
+
+    def forward(self, inputs: Sequence[Tensor]) -> Tensor:
+        features = self._transform_inputs(inputs)
+        check_channels(features, self.in_channels)
+        embedded = [linear(x) for linear, x in zip(self.linears, features, strict=True)]
+        return self.cls_seg(self.fusion_act(self.fusion_norm(self.fusion(embedded))))

@@ -1,0 +1,125 @@
+"""Attention-to-mask (ATM), the decoder layer of SegViT (arXiv 2210.05844): what a query attends to is its mask.
+
+As in the official code, the norm stands after the residual step, the feed-forward network has ReLU and four times the
+channels inside, and a mask is the mean over the heads of the scaled scores before the softmax. Parameters have their
+official names. Departure: attention runs in a fused kernel, which keeps no scores, so the masks are a product of their
+own.
+"""
+
+import torch.nn.functional as F
+from mmengine.model import BaseModule
+from torch import Tensor, nn
+
+
+class AttentionToMask(BaseModule):
+    """Cross-attention that gives its scores away as masks.
+
+    Args:
+        channels: channels d of queries and tokens.
+        num_heads: attention heads; divides ``channels``.
+        dropout: on the attention weights in training; the masks are never dropped.
+
+    Shape:
+        queries: (B, Q, d).
+        tokens: (B, N, d).
+        returns: (B, Q, d), what the queries gathered, and mask logits (B, Q, N).
+
+    Raises:
+        ValueError: ``num_heads`` does not divide ``channels``.
+    """
+
+    def __init__(self, channels: int, num_heads: int, dropout: float = 0.1) -> None:
+        super().__init__()
+        if channels % num_heads:
+            raise ValueError(f'num_heads={num_heads} does not divide embed_dims={channels}')
+        self.num_heads = num_heads
+        self.mask_scale = (channels // num_heads) ** -0.5 / num_heads
+        self.dropout = dropout
+        self.q = nn.Linear(channels, channels)
+        self.k = nn.Linear(channels, channels)
+        self.v = nn.Linear(channels, channels)
+        self.proj = nn.Linear(channels, channels)
+
+    def forward(self, queries: Tensor, tokens: Tensor) -> tuple[Tensor, Tensor]:
+        q, k, v = self.q(queries), self.k(tokens), self.v(tokens)
+        dropout = self.dropout if self.training else 0.0
+        gathered = F.scaled_dot_product_attention(self._heads(q), self._heads(k), self._heads(v), dropout_p=dropout)
+        # Summed over the heads, the products of their channels are one product over all channels.
+        masks = q @ k.transpose(1, 2) * self.mask_scale
+        return self.proj(gathered.transpose(1, 2).flatten(2)), masks
+
+    def _heads(self, x: Tensor) -> Tensor:
+        """(B, N, d) -> (B, heads, N, d / heads)."""
+        return x.unflatten(2, (self.num_heads, -1)).transpose(1, 2)
+
+
+class ATMDecoderLayer(BaseModule):
+    """Self-attention of the queries, attention-to-mask, feed-forward network.
+
+    Args:
+        channels: channels d.
+        num_heads: attention heads; divides ``channels``.
+        dropout: of attention weights, hidden layers and residual branches in training.
+
+    Shape:
+        queries: (B, Q, d).
+        tokens: (B, N, d).
+        returns: queries (B, Q, d) and mask logits (B, Q, N).
+
+    Raises:
+        ValueError: ``num_heads`` does not divide ``channels``.
+    """
+
+    def __init__(self, channels: int, num_heads: int, dropout: float = 0.1) -> None:
+        super().__init__()
+        self.multihead_attn = AttentionToMask(channels, num_heads, dropout)
+        self.self_attn = nn.MultiheadAttention(channels, num_heads, dropout, batch_first=True)
+        self.linear1 = nn.Linear(channels, 4 * channels)
+        self.linear2 = nn.Linear(4 * channels, channels)
+        self.norm1 = nn.LayerNorm(channels)
+        self.norm2 = nn.LayerNorm(channels)
+        self.norm3 = nn.LayerNorm(channels)
+        self.dropout = nn.Dropout(dropout)
+
+    def forward(self, queries: Tensor, tokens: Tensor) -> tuple[Tensor, Tensor]:
+        mixed = self.self_attn(queries, queries, queries, need_weights=False)[0]
+        queries = self.norm1(queries + self.dropout(mixed))
+        gathered, masks = self.multihead_attn(queries, tokens)
+        queries = self.norm2(queries + self.dropout(gathered))
+        hidden = self.dropout(self.linear1(queries).relu())
+        return self.norm3(queries + self.dropout(self.linear2(hidden))), masks
+
+
+class ATMDecoder(nn.ModuleList):
+    """Layers one after the other; the masks are those of the last one.
+
+    Args:
+        num_layers: number of layers.
+        channels: of each layer, as the other arguments of ``ATMDecoderLayer``.
+
+    Shape:
+        As ``ATMDecoderLayer``.
+    """
+
+    def __init__(self, num_layers: int, channels: int, num_heads: int, dropout: float = 0.1) -> None:
+        super().__init__(ATMDecoderLayer(channels, num_heads, dropout) for _ in range(num_layers))
+
+    def forward(self, queries: Tensor, tokens: Tensor) -> tuple[Tensor, Tensor]:
+        for layer in self:
+            queries, masks = layer(queries, tokens)
+        return queries, masks
+
+
+class MapToTokens(nn.Sequential):
+    """A map of the encoder as tokens of the decoder's width: linear layer, LayerNorm.
+
+    Shape:
+        x: (B, in_channels, h, w).
+        returns: (B, h·w, channels).
+    """
+
+    def __init__(self, in_channels: int, channels: int) -> None:
+        super().__init__(nn.Linear(in_channels, channels), nn.LayerNorm(channels))
+
+    def forward(self, x: Tensor) -> Tensor:
+        return super().forward(x.flatten(2).transpose(1, 2))

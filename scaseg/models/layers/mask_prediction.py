@@ -1,0 +1,31 @@
+"""What mask classification predicts: for each query a class and a mask, and the map that they make together."""
+
+from typing import NamedTuple
+
+import torch
+from torch import Tensor
+
+from scaseg.ops.precision import no_autocast
+
+
+class MaskPrediction(NamedTuple):
+    """Classes and masks of all queries Q, as one stage of a decoder sees them.
+
+    Attributes:
+        class_logits: (B, Q, num_classes + 1), before softmax; the last class is "no object".
+        mask_logits: (B, Q, h, w), before sigmoid: the affinity of every query to every position.
+    """
+
+    class_logits: Tensor
+    mask_logits: Tensor
+
+    def fuse(self) -> Tensor:
+        """``P_c = Σ_q softmax(class_q)_c · sigmoid(mask_q)`` without "no object", in float32.
+
+        Returns:
+            (B, num_classes, h, w): probabilities of classes times probabilities of masks. At least 0; they do not sum
+            to 1 over the classes, nor are they logits.
+        """
+        with no_autocast(self.mask_logits.device.type):  # half precision would make neighbouring classes tie
+            classes = self.class_logits.float().softmax(dim=-1)[..., :-1]
+            return torch.einsum('bqc,bqhw->bchw', classes, self.mask_logits.float().sigmoid())

@@ -1,0 +1,3 @@
+from .feature_upsampler import FeatureUpsampler
+
+__all__ = ['FeatureUpsampler']

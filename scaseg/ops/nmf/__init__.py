@@ -1,0 +1,3 @@
+from .nmf import nmf
+
+__all__ = ['nmf']

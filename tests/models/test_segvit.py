@@ -1,0 +1,119 @@
+"""SegViT as a segmentor: its costs, whole and sliding windows, and test-time augmentation of probabilities."""
+
+from pathlib import Path
+
+import pytest
+import torch
+from mmengine.config import ConfigDict
+from mmengine.structures import PixelData
+from mmseg.models.segmentors import SegTTAModel
+from mmseg.registry import MODELS
+from mmseg.structures import SegDataSample
+from torch import Tensor
+
+from scaseg.apis import count_complexity
+from scaseg.apis.config import load_config
+from scaseg.models import LeanEncoderDecoder, LeanTTAModel
+from scaseg.weights.table import TABLE
+
+CONFIGS = Path(__file__).parents[2] / 'configs/segvit'
+ENCODER = dict(embed_dims=16, num_layers=3, num_heads=2, img_size=(32, 32), patch_size=8)
+PLAIN = dict(
+    backbone=ENCODER | dict(type='PlainVisionTransformer', out_indices=[0, 2]),
+    decode_head=dict(type='ATMHead', in_channels=[16, 16], embed_dims=8, num_heads=2, num_classes=5),
+)
+SHRUNK = dict(
+    backbone=ENCODER | dict(type='ShrunkVisionTransformer', shrink_at=1, out_indices=[0, 2]),
+    decode_head=PLAIN['decode_head'] | dict(type='ShrunkATMHead', grid_size=(4, 4)),
+)
+LOGITS = PLAIN | dict(decode_head=dict(type='FCNHead', in_channels=16, channels=8, num_convs=1, num_classes=5))
+
+
+def build(settings: dict, test_cfg: dict | None = None) -> LeanEncoderDecoder:
+    test_cfg = ConfigDict(test_cfg or dict(mode='whole'))
+    model = MODELS.build(dict(type='LeanEncoderDecoder', test_cfg=test_cfg) | settings)
+    model.init_weights()
+    return model.eval()
+
+
+@pytest.mark.parametrize(
+    'name, size, parameters, published_gflops',
+    [
+        ('segvit_vit-b16_8xb2-160k_ade20k-512x512', 512, 108.7, 120.9),
+        ('segvit_vit-l16_8xb2-160k_ade20k-640x640', 640, 344.3, 637.9),
+        ('segvit_vit-l16-shrunk_8xb2-160k_ade20k-640x640', 640, 344.6, 373.5),
+        ('segvit_vit-l16_8xb2-80k_coco-stuff10k-512x512', 512, None, 383.9),
+        ('segvit_vit-l16_4xb4-80k_pascal-context-480x480', 480, None, 321.6),
+    ],
+)
+def test_costs_are_the_published_ones(name: str, size: int, parameters: float | None, published_gflops: float) -> None:
+    """GFLOPs of the official README, where a FLOP is a multiply-accumulate; parameters of its code."""
+    settings = load_config(CONFIGS / f'{name}.py').model
+    with torch.device('meta'):
+        model = MODELS.build(settings)
+    complexity = count_complexity(model, (size, size))
+    assert complexity.macs['model'] / 1e9 == pytest.approx(published_gflops, rel=0.01)
+    if parameters is not None:
+        assert complexity.parameters['model'] / 1e6 == pytest.approx(parameters, rel=0.001)
+
+
+@pytest.mark.parametrize('path', sorted(CONFIGS.glob('*_vit-*')), ids=lambda path: path.stem)
+def test_everything_in_a_config_is_as_large_as_its_crop(path: Path) -> None:
+    cfg = load_config(path)
+    model, crop = cfg.model, tuple(cfg.crop_size)
+    assert tuple(model.backbone.img_size) == tuple(model.test_cfg.crop_size) == crop
+    assert tuple(model.decode_head.get('grid_size', (crop[0] // 16, crop[1] // 16))) == (crop[0] // 16, crop[1] // 16)
+    weights = TABLE[model.pretrained]
+    assert (weights.mean, weights.std) == (tuple(model.data_preprocessor.mean), tuple(model.data_preprocessor.std))
+
+
+@pytest.mark.parametrize('settings', [PLAIN, SHRUNK], ids=['plain', 'shrunk'])
+@pytest.mark.parametrize('image', [(32, 32), (45, 70), (20, 51)], ids=str)
+def test_a_window_as_large_as_the_image_is_the_whole_image(settings: dict, image: tuple[int, int]) -> None:
+    x = torch.randn(1, 3, *image)
+    whole = build(settings)
+    slide = build(settings, dict(mode='slide', crop_size=image, stride=image))
+    slide.load_state_dict(whole.state_dict())
+    with torch.no_grad():
+        (expected,), (found,) = whole.predict(x), slide.predict(x)
+    assert expected.seg_logits.data.shape == (5, *image)
+    torch.testing.assert_close(found.seg_logits.data, expected.seg_logits.data)
+
+
+@pytest.mark.parametrize('settings', [PLAIN, SHRUNK], ids=['plain', 'shrunk'])
+def test_probabilities_of_overlapping_windows_are_averaged(settings: dict) -> None:
+    model = build(settings, dict(mode='slide', crop_size=(32, 32), stride=(21, 21)))
+    x = torch.randn(1, 3, 45, 30)
+    total, count = torch.zeros(5, 45, 30), torch.zeros(45, 1)
+    with torch.no_grad():
+        for top in (0, 13):
+            window = x[..., top : top + 32, :]
+            total[:, top : top + 32] += model.encode_decode(window, [dict(img_shape=(32, 30))])[0]
+            count[top : top + 32] += 1
+        (found,) = model.predict(x)
+    torch.testing.assert_close(found.seg_logits.data, total / count)
+
+
+def views(*maps: Tensor) -> list[SegDataSample]:
+    label = PixelData(data=torch.zeros(1, 2, 3, dtype=torch.long))
+    return [SegDataSample(seg_logits=PixelData(data=x), gt_sem_seg=label, metainfo=dict(img_path='a')) for x in maps]
+
+
+def test_augmented_probabilities_are_averaged_as_they_are() -> None:
+    model = LeanTTAModel(module=build(PLAIN))
+    first, second = torch.zeros(5, 2, 3), torch.zeros(5, 2, 3)
+    first[1], first[2], second[2] = 0.9, 0.85, 0.06
+    (merged,) = model.merge_preds([views(first, second)])
+    torch.testing.assert_close(merged.seg_logits.data, (first + second) / 2)
+    assert merged.pred_sem_seg.data.tolist() == [[[2] * 3] * 2]
+    assert merged.gt_sem_seg.data.shape == (1, 2, 3) and merged.img_path == 'a'
+    (misread,) = SegTTAModel(module=model.module).merge_preds([views(first, second)])
+    assert misread.pred_sem_seg.data.tolist() == [[[1] * 3] * 2], 'the softmax of probabilities decides otherwise'
+
+
+def test_augmented_logits_are_averaged_after_the_softmax() -> None:
+    module = build(LOGITS)
+    assert not module.gives_probabilities
+    maps = [5 * torch.randn(5, 2, 3) for _ in range(3)]
+    (merged,) = LeanTTAModel(module=module).merge_preds([views(*maps)])
+    assert torch.equal(merged.pred_sem_seg.data[0], sum(x.softmax(0) for x in maps).argmax(0))
