@@ -1,0 +1,15 @@
+# SegFormer's MLP head (arXiv 2105.15203) in place of SCASeg's decoder: EfficientNet-Lite0 on CamVid, all else equal.
+# 3.09 M parameters, 0.75 GMACs at 288x288. Results in docs/ablations.md.
+# python tools/train.py configs/ablations/segformer-mlp_efficientnet-lite0_1xb8-1500it_camvid-288x288.py
+_base_ = '../scaseg/scaseg_efficientnet-lite0_1xb8-1500it_camvid-288x288.py'
+
+model = dict(
+    decode_head=dict(
+        _delete_=True,
+        type='SegFormerMLPHead',
+        in_channels=[24, 40, 112, 320],
+        norm_cfg=dict(type='BN'),
+        channels=128,
+        num_classes={{_base_.num_classes}},
+    )
+)
