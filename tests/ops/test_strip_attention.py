@@ -4,6 +4,7 @@ import math
 import subprocess
 import sys
 from collections.abc import Callable
+from typing import Any
 
 import onnxruntime
 import pytest
@@ -40,11 +41,13 @@ def relative_error(result: Tensor, expected: Tensor) -> float:
     return ((result.double() - expected).norm() / expected.norm()).item()
 
 
-def with_gradients(function: Callable, inputs: list[Tensor]) -> tuple[Tensor, ...]:
-    """Output and gradients of q, k, v, for a fixed random gradient of the output."""
+def with_gradients(function: Callable, inputs: list[Tensor], shift: float = 0.0) -> tuple[Tensor, ...]:
+    """Output and gradients of q, k, v, for a fixed random gradient of the output with the mean ``shift``."""
     inputs = [x.detach().requires_grad_() for x in inputs]
     out = function(*inputs)
-    grad = torch.randn(out.shape, generator=torch.Generator().manual_seed(1), dtype=torch.float64).to(out.dtype)
+    grad = (
+        torch.randn(out.shape, generator=torch.Generator().manual_seed(1), dtype=torch.float64).to(out.dtype) + shift
+    )
     return out.detach(), *torch.autograd.grad(out, inputs, grad)
 
 
@@ -112,6 +115,25 @@ def _ties(q: Tensor, k: Tensor, v: Tensor) -> None:
     k.round_()
 
 
+def _ties_that_win_for_good(q: Tensor, k: Tensor, v: Tensor) -> None:
+    k.round_()
+    q.mul_(1000)
+
+
+def _small_logits(q: Tensor, k: Tensor, v: Tensor) -> None:
+    q.mul_(0.01)
+
+
+def _tiny_times_huge(q: Tensor, k: Tensor, v: Tensor) -> None:
+    q.mul_(1e33)
+    k.mul_(1e-33)
+
+
+def _a_column_of_outliers(q: Tensor, k: Tensor, v: Tensor) -> None:
+    _a_huge_value_with_hardly_any_weight(q, k, v)
+    q[..., ::50] += 60
+
+
 def _nearly_equal_keys(q: Tensor, k: Tensor, v: Tensor) -> None:
     k.mul_(1e-4)
 
@@ -151,19 +173,32 @@ HOSTILE = [
     _keys_far_from_zero,
     _constant_queries,
     _ties,
+    _ties_that_win_for_good,
+    _small_logits,
+    _tiny_times_huge,
     _nearly_equal_keys,
     _one_key_against_all,
     _only_a_losing_key_has_a_value,
     _a_huge_value_with_hardly_any_weight,
+    _a_column_of_outliers,
     _values_far_from_zero,
     _heavy_tails,
 ]
 
 
-def by_fixed_grid(q: Tensor, k: Tensor, v: Tensor) -> Tensor:
+class FixedGrid(torch.autograd.Function):
     """The way of a GPU: the grid's size does not depend on the data."""
-    t, k, v = q.flatten(0, 1), k.flatten(0, 1), v.flatten(0, 1)
-    return interpolated.interpolate(t, interpolated.fit_to_size(t, k.double(), v, rtol=1e-6)).view(*q.shape, -1)
+
+    @staticmethod
+    def forward(ctx: Any, q: Tensor, k: Tensor, v: Tensor) -> Tensor:
+        t, k, v = q.flatten(0, 1), k.flatten(0, 1).double(), v.flatten(0, 1)
+        ctx.fitted, ctx.inputs = interpolated.fit_to_size(t, k, v, rtol=1e-6), (t, k, v)
+        return interpolated.interpolate(t, ctx.fitted).view(*q.shape, -1)
+
+    @staticmethod
+    def backward(ctx: Any, grad: Tensor) -> tuple[Tensor, ...]:
+        grads = interpolated.interpolate_backward(grad.flatten(0, 1), *ctx.inputs, ctx.fitted)
+        return tuple(x.view(*grad.shape[:2], *x.shape[1:]) for x in grads)
 
 
 @pytest.mark.parametrize('method', [*FAST, 'fixed grid'])
@@ -171,16 +206,19 @@ def by_fixed_grid(q: Tensor, k: Tensor, v: Tensor) -> Tensor:
 def test_hostile_inputs_keep_the_promise(method: str, make_hostile: Callable) -> None:
     q, k, v = random_inputs(2, 2, 3001, 129, 5, torch.float32)
     make_hostile(q, k, v)
-    out = by_fixed_grid(q, k, v) if method == 'fixed grid' else strip_attention(q, k, v, method=method)
+    out = FixedGrid.apply(q, k, v) if method == 'fixed grid' else strip_attention(q, k, v, method=method)
     assert relative_error(out, naive_strip_attention(q.double(), k.double(), v.double())) <= OUT_RTOL
 
 
+@pytest.mark.parametrize('grad', ['random', 'of one sign'])
+@pytest.mark.parametrize('function', [strip_attention, FixedGrid.apply], ids=['auto', 'fixed grid'])
 @pytest.mark.parametrize('make_hostile', HOSTILE, ids=lambda function: function.__name__.strip('_'))
-def test_gradients_of_hostile_inputs(make_hostile: Callable) -> None:
+def test_gradients_of_hostile_inputs(make_hostile: Callable, function: Callable, grad: str) -> None:
     inputs = random_inputs(2, 2, 3001, 129, 5, torch.float32)
     make_hostile(*inputs)
-    _, *grads = with_gradients(strip_attention, inputs)
-    _, *expected = with_gradients(naive_strip_attention, [x.double() for x in inputs])
+    shift = 0.0 if grad == 'random' else 3.0
+    _, *grads = with_gradients(function, inputs, shift)
+    _, *expected = with_gradients(naive_strip_attention, [x.double() for x in inputs], shift)
     errors = [relative_error(*pair) for pair in zip(grads, expected, strict=True)]
     assert errors[0] <= QUERY_GRAD_RTOL
     assert max(errors[1:]) <= VALUE_GRAD_RTOL
@@ -226,6 +264,14 @@ def test_views_that_are_not_contiguous(method: str) -> None:
     views = q.mT.contiguous().mT, k.repeat_interleave(2, -1)[..., ::2], v.transpose(1, 2).contiguous().transpose(1, 2)
     assert not any(x.is_contiguous() for x in views)
     assert torch.equal(strip_attention(*views, method=method), strip_attention(q, k, v, method=method))
+
+
+@pytest.mark.parametrize('method', FAST)
+def test_results_lie_in_memory_as_the_compiler_is_told(method: str) -> None:
+    q, k, v = random_inputs(1, 4, 200, 64, 6, torch.float32)
+    views = q.mT.contiguous().mT, k.mT.contiguous().mT, v.transpose(1, 2).contiguous().transpose(1, 2)
+    out, *grads = with_gradients(lambda *x: strip_attention(*x, method=method), list(views))
+    assert all(x.is_contiguous() for x in (out, *grads))
 
 
 def test_float64_keeps_twelve_digits() -> None:

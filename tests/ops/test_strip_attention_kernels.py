@@ -47,6 +47,7 @@ def test_kernels_compile_for_gpus(capability: int, dtype: str) -> None:
 
     for kernel in (triton_read_off._read_off, triton_read_off._read_off_backward):
         signature = {name: f'*{dtype}' for name in kernel.arg_names if name.endswith('_ptr')}
+        signature |= {name: '*fp64' for name in signature if name == 'grad_table_ptr'}
         signature |= {'queries': 'i32', 'cells': 'i32', 'channels': 'constexpr'}
         signature |= {'block_n': 'constexpr', 'block_d': 'constexpr'}
         source = triton.compiler.ASTSource(kernel, signature, constexprs=dict(channels=20, block_n=128, block_d=32))

@@ -68,17 +68,22 @@ class Curve(NamedTuple):
 def extent(t: Tensor, k: Tensor) -> tuple[Tensor, Tensor, Tensor]:
     """Knee, reach and octaves of 1 + τ / knee up to the reach, (P, 1) each, from the spread of queries and keys.
 
-    Infinite and NaN queries are left out: they need no point. The reach stays within a factor 1000 of the knee from
-    below: equal keys and vanishing queries leave a curve whose gradients still have all their digits.
+    The reach is the farthest query, or where one key has won for good: from there on the curve is constant. Where keys
+    are tied it is constant too, but its gradient by the tied keys keeps growing, so points go on. Infinite and NaN
+    queries are left out. The reach stays within a factor 1000 of the knee from below: equal keys and vanishing queries
+    leave a curve whose gradients still have all their digits.
     """
-    log_keys = math.log(k.shape[-1])
+    limits, log_keys = torch.finfo(t.dtype), math.log(k.shape[-1])
     largest = t.abs().nan_to_num(nan=0.0, posinf=0.0).amax(-1, keepdim=True).to(k.dtype)
     distance = key_distances(k)
     knee = (1 + log_keys) / distance.amax(dim=(1, 2)).unsqueeze(-1)
-    knee = torch.where(largest > 0, torch.minimum(knee, 1e3 * largest), knee).clamp(1e-30, 1e30)
+    knee = torch.where(largest > 0, torch.minimum(knee, 1e3 * largest), knee).clamp(limits.tiny, limits.max)
     gap = torch.where(distance > 0, distance, torch.inf).amin(dim=(1, 2)).unsqueeze(-1)
-    constant_from = torch.where(gap < torch.inf, (SATURATION + log_keys) / gap, torch.inf)
-    reach = torch.minimum(largest, constant_from).clamp(max=1e30)
+    tied = ((distance == 0).sum(-1) > 1).any(-1, keepdim=True)
+    constant_from = torch.where(tied, torch.inf, (SATURATION + log_keys) / gap)
+    reach = torch.minimum(
+        torch.minimum(largest, constant_from), 1e30 * knee
+    )  # their ratio is one of t's dtype as well
     reach = torch.maximum(reach, 1e-3 * knee)
     return knee, reach, torch.log1p(reach / knee) / math.log(2)
 
@@ -92,7 +97,7 @@ def sample_curve(grid: Grid, k: Tensor, v: Tensor) -> Curve:
     """Value and slope of the curve at the points of a grid, from keys (P, M), float64, and values (P, M, d)."""
     mean_value = v.mean(-2, keepdim=True, dtype=k.dtype)
     channels = v.shape[-1]  # moments of 1 and δ, with each channel of the values and with 1
-    moments = k.new_zeros(len(k), 2, grid.cells + 1, 2 * (channels + 1))
+    moments = k.new_zeros(k.shape[0], 2, grid.cells + 1, 2 * (channels + 1))
     for weights, distance, values in _weight_blocks(grid, k, v):
         features = torch.cat([values - mean_value, torch.ones_like(values[..., :1])], dim=-1).unsqueeze(1)
         moments += weights @ torch.cat([features.expand(-1, 2, -1, -1), distance * features], dim=-1)

@@ -44,7 +44,8 @@ def strip_attention(
         (B, h, N, d), in the dtype of ``v``: for every query a convex combination of its head's values.
 
     Raises:
-        ValueError: shapes, dtypes or devices do not fit each other, the method is unknown, or ``rtol`` is too small.
+        ValueError: shapes, dtypes or devices do not fit each other, the method is unknown, ``scale`` is a tensor, or
+            ``rtol`` is too small.
 
     Example:
         >>> q, k, v = torch.randn(1, 8, 131072), torch.randn(1, 8, 2048), torch.randn(1, 8, 2048, 16)
@@ -52,6 +53,8 @@ def strip_attention(
         torch.Size([1, 8, 131072, 16])
     """
     _check_inputs(q, k, v, method)
+    if isinstance(scale, Tensor):
+        raise ValueError('scale must be a number, which has no gradient; multiply q by a learned scale')
     dtype = v.dtype
     q, k, v = (x if x.dtype in LEAST_RTOL else x.float() for x in (q, k, v))
     rtol = _check_rtol(rtol, v.dtype)
@@ -138,8 +141,9 @@ def _count_flops(*shapes: tuple, out_shape: tuple, **_: object) -> int:
 
 
 def _flatten(q: Tensor, k: Tensor, v: Tensor, scale: float) -> tuple[Tensor, Tensor, Tensor]:
-    """t = scale·q, k and v with batch and heads in one dimension."""
-    return (scale * q).flatten(0, 1), k.flatten(0, 1), v.flatten(0, 1)
+    """t = scale·q, k and v with batch and heads in one dimension, contiguous, as the results then are."""
+    t, k, v = (x.flatten(0, 1).contiguous() for x in (scale * q, k, v))
+    return t, k, v
 
 
 def _fit(t: Tensor, k: Tensor, v: Tensor, method: str, rtol: float) -> interpolated.Fit | None:

@@ -11,7 +11,10 @@ from collections.abc import Iterator
 import torch
 from torch import Tensor
 
-BLOCK_ELEMENTS = 2**17  # of the weights that exist at a time: they stay in a processor's cache
+BLOCK_ELEMENTS = {
+    'cpu': 2**17,
+    'cuda': 2**24,
+}  # of the weights that exist at a time: what caches hold, what fills a GPU
 
 
 def attend(t: Tensor, k: Tensor, v: Tensor) -> Tensor:
@@ -38,7 +41,8 @@ def attend_backward(grad: Tensor, t: Tensor, k: Tensor, v: Tensor) -> tuple[Tens
 
 def _weight_blocks(t: Tensor, k: Tensor) -> Iterator[tuple[slice, Tensor]]:
     """Blocks of n queries and their weights (P, n, M), float64."""
-    size = max(16, BLOCK_ELEMENTS // k.numel())
+    size = max(16, BLOCK_ELEMENTS.get(t.device.type, BLOCK_ELEMENTS['cuda']) // k.numel())
+    queries, keys = t.double().unsqueeze(-1), k.double().unsqueeze(-2)
     for start in range(0, t.shape[-1], size):
         rows = slice(start, start + size)
-        yield rows, (t[:, rows].double().unsqueeze(-1) * k.double().unsqueeze(-2)).softmax(dim=-1)
+        yield rows, (queries[:, rows] * keys).softmax(dim=-1)

@@ -26,7 +26,7 @@ CELLS_PER_OCTAVE = 5.0  # at rtol 1e-6, for each unit of 1 + ln M: docs/strip_at
 FIXED_OCTAVES = 16.0  # that a grid of fixed size is made for
 LEAST_CELLS = 4
 MOST_CELLS = 2**16
-SAMPLED_QUERIES = 64  # of each problem, for the estimate of the error
+SAMPLED_QUERIES = 256  # of each problem, for the estimate of the error
 HAS_TRITON = importlib.util.find_spec('triton') is not None
 
 
@@ -62,7 +62,7 @@ def fit_to_data(t: Tensor, k: Tensor, v: Tensor, rtol: float, most_cells: int = 
     if not math.isfinite(most_octaves):
         return None
     cells = max(LEAST_CELLS, math.ceil(cells_per_octave(k.shape[-1], rtol) * most_octaves))
-    some_t = t[:, :: max(1, t.shape[-1] // SAMPLED_QUERIES)].contiguous()
+    some_t = _sample_queries(t)
     while cells <= most_cells:
         fitted = _sample(Grid(cells, knee, cells / octaves, reach), k, v)
         if not fitted.table.isfinite().all():
@@ -70,6 +70,8 @@ def fit_to_data(t: Tensor, k: Tensor, v: Tensor, rtol: float, most_cells: int = 
         error = estimate_error(fitted, some_t)
         if error <= rtol / 2:
             return fitted
+        if not math.isfinite(error):
+            return None
         cells = math.ceil(cells * min(4.0, 1.1 * (2 * error / rtol) ** 0.25))
     return None
 
@@ -114,9 +116,16 @@ def estimate_error(fitted: Fit, t: Tensor) -> float:
     jump = (cubic[:, :, 1:] - cubic[:, :, :-1]).abs()
     jump = torch.maximum(torch.cat([jump[:, :, :1], jump], 2), torch.cat([jump, jump[:, :, -1:]], 2))
     cell, u = read_off.locate(t, fitted.grid)
-    error = (jump.flatten(0, 2).index_select(0, cell.flatten()) * (6 / 384)).norm()
-    size = read_off.mix_rows(fitted.table, cell, u).nan_to_num().norm()
-    return (error / size).item() if error > 0 else 0.0
+    error = 6 / 384 * jump.flatten(0, 2).index_select(0, cell.flatten()).norm(dtype=torch.float64).item()
+    size = read_off.mix_rows(fitted.table, cell, u).nan_to_num().norm(dtype=torch.float64).item()
+    return error / size if size > 0 else error
+
+
+def _sample_queries(t: Tensor) -> Tensor:
+    """Both extremes and some others of every problem, at steps that no image's width is a multiple of."""
+    golden = torch.arange(SAMPLED_QUERIES, dtype=torch.float64) * ((math.sqrt(5) - 1) / 2) % 1
+    others = t[:, (golden * t.shape[-1]).long()]
+    return torch.cat([others, t.amin(-1, keepdim=True), t.amax(-1, keepdim=True)], dim=-1)
 
 
 def _sample(grid: Grid, k: Tensor, v: Tensor) -> Fit:

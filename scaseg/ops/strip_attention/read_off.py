@@ -17,7 +17,7 @@ from torch import Tensor
 
 from .curve import Curve, Grid
 
-BLOCK_QUERIES = 8192  # whose products with four powers of u stay in a processor's cache
+BLOCK_QUERIES = 4096  # whose products with four powers of u stay in a processor's cache
 
 
 def tabulate(curve: Curve, grid: Grid) -> Tensor:
@@ -44,16 +44,18 @@ def tabulate_backward(grad_table: Tensor, grid: Grid) -> tuple[Tensor, Tensor]:
 
 
 def locate(t: Tensor, grid: Grid) -> tuple[Tensor, Tensor]:
-    """Cell of the table, int32, counted over all problems, and position u in it; (P, N) each.
+    """Cell of the table, counted over all problems, and position u in it; (P, N) each.
 
-    Cells are counted from t = 0 outwards, so that taking off their number is exact: u errs by a relative error of τ
-    only, to which softmax is insensitive. Queries that are infinite or NaN get the position NaN.
+    Cells are counted from t = 0 outwards, so that taking off their number is exact: u errs by a relative error of
+    1 + τ / knee only, to which softmax is insensitive. Queries that are infinite or NaN get the position NaN.
     """
+    rows = 8 * t.shape[0] * grid.cells
+    index = torch.int32 if rows < 2**31 else torch.int64  # half the memory to read
     density, reach, knee = (x.to(t.dtype) for x in (grid.density, grid.reach, grid.knee))
     place = torch.log1p(torch.minimum(t.abs(), reach) / knee) * (density / math.log(2))
-    cell = place.int().clamp_(0, grid.cells - 1)
+    cell = place.to(index).clamp_(0, grid.cells - 1)
     u = place - cell + (t - t)
-    first_cell = torch.arange(0, 2 * len(t), 2, dtype=torch.int32, device=t.device).unsqueeze(-1)
+    first_cell = 2 * torch.arange(t.shape[0], dtype=index, device=t.device).unsqueeze(-1)
     return cell + (first_cell + (t < 0)) * grid.cells, u
 
 
@@ -91,7 +93,7 @@ def mix_rows(table: Tensor, cell: Tensor, u: Tensor, derivative: bool = False) -
     """(P, N, d), the cubics of the cells at the positions u, or their derivatives by u."""
     one = torch.ones_like(u)
     powers = [torch.zeros_like(u), one, 2 * u, 3 * u * u] if derivative else [one, u, u * u, u * u * u]
-    rows = 4 * cell.reshape(-1, 1) + torch.arange(4, dtype=torch.int32, device=cell.device)
+    rows = 4 * cell.reshape(-1, 1) + torch.arange(4, dtype=cell.dtype, device=cell.device)
     weights = torch.stack(powers, dim=-1).view(-1, 4)
     out = F.embedding_bag(rows, table.view(-1, table.shape[-1]), per_sample_weights=weights, mode='sum')
     return out.view(*cell.shape, -1)
@@ -111,9 +113,12 @@ def _blocks(problems: int, queries: int) -> Iterator[tuple[slice, slice]]:
 
 
 def _sum_into_cells(grad: Tensor, cell: Tensor, u: Tensor, table: Tensor) -> Tensor:
-    """Σ over the queries of a cell of grad · (1, u, u², u³), in the shape of the table."""
-    powers = [grad]
+    """Σ over the queries of a cell of grad · (1, u, u², u³), in the shape of the table; float64.
+
+    Thousands of gradients of one sign meet in a cell: in float32 their sum would lose four digits.
+    """
+    powers = [grad.double()]
     for _ in range(3):
         powers.append(powers[-1] * u.unsqueeze(-1))
-    sums = torch.zeros_like(table).view(-1, 4 * table.shape[-1])
+    sums = torch.zeros_like(table, dtype=torch.float64).view(-1, 4 * table.shape[-1])
     return sums.index_add_(0, cell.flatten(), torch.cat(powers, dim=-1).flatten(0, 1)).view(table.shape)

@@ -22,11 +22,12 @@ def read_off(t: Tensor, table: Tensor, grid: Grid) -> Tensor:
 
 
 def read_off_backward(grad: Tensor, t: Tensor, table: Tensor, grid: Grid) -> tuple[Tensor, Tensor]:
-    """Gradients of t, (P, N), and of the table from that of the output, (P, N, D)."""
-    grad_t, grad_table = torch.empty_like(t, memory_format=torch.contiguous_format), torch.zeros_like(table)
+    """Gradients of t, (P, N), and of the table, float64, from that of the output, (P, N, D)."""
+    grad_t = torch.empty_like(t, memory_format=torch.contiguous_format)
+    grad_table = torch.zeros_like(table, dtype=torch.float64)
     inputs = grad.contiguous(), t.contiguous(), table
     _read_off_backward[_launch_grid(t, table)](*inputs, *_geometry(t, grid), grad_t, grad_table, *_sizes(t, table))
-    return grad_t, grad_table.double()
+    return grad_t, grad_table
 
 
 def _geometry(t: Tensor, grid: Grid) -> tuple[Tensor, Tensor, Tensor]:
@@ -39,7 +40,7 @@ def _sizes(t: Tensor, table: Tensor) -> tuple[int, int, int, int, int]:
 
 
 def _launch_grid(t: Tensor, table: Tensor) -> tuple[int, int]:
-    return triton.cdiv(t.shape[-1], _sizes(t, table)[3]), len(t)
+    return len(t), triton.cdiv(t.shape[-1], _sizes(t, table)[3])
 
 
 @triton.jit
@@ -59,8 +60,8 @@ def _read_off(
     t_ptr, table_ptr, knee_ptr, density_ptr, reach_ptr, out_ptr,
     queries, cells, channels: tl.constexpr, block_n: tl.constexpr, block_d: tl.constexpr,
 ):  # fmt: skip
-    problem = tl.program_id(1).to(tl.int64)
-    n = tl.program_id(0) * block_n + tl.arange(0, block_n)
+    problem = tl.program_id(0).to(tl.int64)
+    n = tl.program_id(1) * block_n + tl.arange(0, block_n)
     d = tl.arange(0, block_d)
     t = tl.load(t_ptr + problem * queries + n, mask=n < queries, other=0.0)
     geometry = (tl.load(knee_ptr + problem), tl.load(density_ptr + problem), tl.load(reach_ptr + problem))
@@ -81,8 +82,8 @@ def _read_off_backward(
     grad_ptr, t_ptr, table_ptr, knee_ptr, density_ptr, reach_ptr, grad_t_ptr, grad_table_ptr,
     queries, cells, channels: tl.constexpr, block_n: tl.constexpr, block_d: tl.constexpr,
 ):  # fmt: skip
-    problem = tl.program_id(1).to(tl.int64)
-    n = tl.program_id(0) * block_n + tl.arange(0, block_n)
+    problem = tl.program_id(0).to(tl.int64)
+    n = tl.program_id(1) * block_n + tl.arange(0, block_n)
     d = tl.arange(0, block_d)
     t = tl.load(t_ptr + problem * queries + n, mask=n < queries, other=0.0)
     knee, density = tl.load(knee_ptr + problem), tl.load(density_ptr + problem)
@@ -99,6 +100,7 @@ def _read_off_backward(
     side = tl.where(t < 0, -1.0, 1.0)
     grad_t = along_grad * side * density / ((knee + tau) * 0.6931471805599453)
     tl.store(grad_t_ptr + problem * queries + n, grad_t, mask=n < queries)
+    grad = grad.to(tl.float64)
     for power in tl.static_range(4):
         tl.atomic_add(grad_table_ptr + entry + power * channels, grad, mask=inside)
         grad = grad * u
