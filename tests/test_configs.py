@@ -20,7 +20,7 @@ from scaseg.apis.config import load_config
 REPOSITORY = Path(__file__).parents[1]
 LEAVES = sorted(path for path in (REPOSITORY / 'configs').glob('*/*.py') if path.parent.name != '_base_')
 CONFIGS = [pytest.param(path, id=path.stem) for path in LEAVES]
-IMAGE = (65, 97)
+IMAGE = (33, 49)
 
 
 def load(path: Path) -> Config:

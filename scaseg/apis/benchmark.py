@@ -12,6 +12,10 @@ from datetime import UTC, datetime
 from itertools import chain
 from pathlib import Path
 
+import mmcv
+import mmengine
+import mmseg
+import timm
 import torch
 from torch.profiler import ProfilerActivity, profile
 
@@ -55,10 +59,10 @@ def _time_slice(function: Callable[[], object], device: torch.device, seconds: f
     function()
     times: list[float] = []
     while sum(times) < seconds:
-        _synchronize(device)
+        synchronize(device)
         start = time.perf_counter()
         function()
-        _synchronize(device)
+        synchronize(device)
         times.append(time.perf_counter() - start)
     return times
 
@@ -67,7 +71,7 @@ def peak_memory(function: Callable[[], object], device: torch.device) -> int:
     """Bytes of tensors that one call holds at most beyond those that existed before, its result among them."""
     gc.collect()
     if device.type == 'cuda':
-        _synchronize(device)
+        synchronize(device)
         before = torch.cuda.memory_allocated(device)
         torch.cuda.reset_peak_memory_stats(device)
         function()
@@ -85,16 +89,72 @@ def peak_memory(function: Callable[[], object], device: torch.device) -> int:
 
 def circumstances(device: torch.device) -> dict[str, str | int]:
     """What a figure needs beside it: commit, machine, versions, threads, day."""
-    git = ['git', '-C', str(REPOSITORY)]
-    commit = subprocess.run([*git, 'rev-parse', '--short', 'HEAD'], capture_output=True, text=True).stdout.strip()
-    changed = subprocess.run([*git, 'status', '--porcelain', '-uno'], capture_output=True, text=True).stdout.strip()
-    return {
-        'date': datetime.now(UTC).date().isoformat(),
-        'commit': (commit or 'unknown') + ('+' if changed else ''),
+    return repository_state() | {
         'machine': torch.cuda.get_device_name(device) if device.type == 'cuda' else _processor(),
         'threads': torch.get_num_threads(),
         'torch': torch.__version__,
     }
+
+
+def repository_state() -> dict[str, str | int]:
+    """Day and commit; a '+' stands for changes that are not committed."""
+    git = ['git', '-C', str(REPOSITORY)]
+    commit = subprocess.run([*git, 'rev-parse', '--short', 'HEAD'], capture_output=True, text=True).stdout.strip()
+    changed = subprocess.run([*git, 'status', '--porcelain', '-uno'], capture_output=True, text=True).stdout.strip()
+    return {'date': datetime.now(UTC).date().isoformat(), 'commit': (commit or 'unknown') + ('+' if changed else '')}
+
+
+def synchronize(device: torch.device) -> None:
+    """Wait for a GPU; a CPU has finished when a call returns."""
+    if device.type == 'cuda':
+        torch.cuda.synchronize(device)
+
+
+def call_rows(
+    names: Sequence[str],
+    calls: Mapping[Sequence[str], Callable[[], object]],
+    images: int,
+    device: torch.device,
+    seconds: float,
+) -> list[dict[str, object]]:
+    """Time calls side by side and take their peak memory: one row of a table for each.
+
+    Args:
+        names: columns that tell one call from the other.
+        calls: the values of these columns -> call.
+        images: that one call works on.
+        device: see ``time_side_by_side``.
+        seconds: see ``time_side_by_side``.
+    """
+    timings = time_side_by_side({'\n'.join(key): call for key, call in calls.items()}, device, seconds)
+    first = next(iter(timings.values())).p50
+    return [
+        dict(zip(names, key, strict=True))
+        | {
+            'calls': timing.calls,
+            'p20 (ms)': round(timing.p20, 2),
+            'p50 (ms)': round(timing.p50, 2),
+            'p80 (ms)': round(timing.p80, 2),
+            'images/s': round(1e3 * images / timing.p50, 2),
+            'peak (MiB)': round(peak_memory(call, device) / 2**20, 1),
+            'ratio': round(timing.p50 / first, 3),
+        }
+        for (key, call), timing in zip(calls.items(), timings.values(), strict=True)
+    ]
+
+
+def print_markdown(title: str, rows: Sequence[Mapping[str, object]]) -> None:
+    """A Markdown table under a line that says what it is."""
+    print(f'\n{title}\n\n| ' + ' | '.join(rows[0]) + ' |')
+    print('|' + ' --- |' * len(rows[0]))
+    for row in rows:
+        print('| ' + ' | '.join(map(str, row.values())) + ' |')
+
+
+def library_versions() -> dict[str, str]:
+    """Versions of what networks are made of, beside torch's."""
+    modules = {'mmseg': mmseg, 'mmcv': mmcv, 'mmengine': mmengine, 'timm': timm}
+    return {'python': platform.python_version()} | {name: module.__version__ for name, module in modules.items()}
 
 
 def append_csv(path: Path, rows: Sequence[Mapping[str, object]]) -> None:
@@ -126,11 +186,6 @@ def append_csv(path: Path, rows: Sequence[Mapping[str, object]]) -> None:
 def _quantiles(seconds: list[float]) -> Timing:
     fifths = statistics.quantiles(seconds, n=5, method='inclusive')
     return Timing(1e3 * fifths[0], 1e3 * statistics.median(seconds), 1e3 * fifths[3], len(seconds))
-
-
-def _synchronize(device: torch.device) -> None:
-    if device.type == 'cuda':
-        torch.cuda.synchronize(device)
 
 
 def _processor() -> str:

@@ -3,7 +3,9 @@
 import argparse
 import sys
 from collections.abc import Callable, Sequence
+from pathlib import Path
 
+import torch
 from mmengine.config import DictAction
 
 from scaseg.errors import UserError
@@ -22,6 +24,26 @@ class OptionAction(DictAction):
             super().__call__(parser, namespace, values, option)
         except (AssertionError, ValueError, IndexError, RecursionError) as error:
             parser.error(f'{option} {" ".join(values)}: these values cannot be read ({type(error).__name__})')
+
+
+class VariantAction(OptionAction):
+    """KEY=VALUE pairs of one variant; each time that the flag is given adds a variant to a list."""
+
+    def __call__(
+        self, parser: argparse.ArgumentParser, namespace: argparse.Namespace, values: Sequence[str], option: str | None
+    ) -> None:
+        variants, alone = getattr(namespace, self.dest), argparse.Namespace()
+        super().__call__(parser, alone, values, option)
+        setattr(namespace, self.dest, [*variants, getattr(alone, self.dest)])
+
+
+def measuring_parser(description: str, csv: str) -> argparse.ArgumentParser:
+    """A parser with the arguments of every tool that measures time."""
+    parser = argparse.ArgumentParser(description=description, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument('--device', type=torch.device, default=torch.device('cpu'), help='cpu or cuda (default: cpu)')
+    parser.add_argument('--seconds', type=float, default=5.0, help='of timed calls for each row (default: 5)')
+    parser.add_argument('--csv', type=Path, default=Path(csv), help=f'file to append to (default: {csv})')
+    return parser
 
 
 def config_parser(description: str) -> argparse.ArgumentParser:
@@ -49,6 +71,8 @@ def run_tool(main: Callable[[], object]) -> None:
     """Run a tool: a UserError becomes one line and exit status 2, Ctrl-C exit status 130."""
     try:
         main()
+        if torch.distributed.is_initialized():  # else a thread of it may be running at the end, which aborts the process
+            torch.distributed.destroy_process_group()
     except UserError as error:
         print(f'error: {_message(error)}', file=sys.stderr)
         sys.exit(2)

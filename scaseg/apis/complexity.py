@@ -1,12 +1,21 @@
-"""Parameters and multiply-accumulates of a model, counted without computing anything."""
+"""Parameters, multiply-accumulates and operations of a model, counted without computing anything."""
 
-from collections.abc import Callable
+import functools
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Any
 
 import torch
 from mmseg.models import BaseSegmentor
+from torch import Tensor, nn
+from torch.utils._python_dispatch import TorchDispatchMode
+from torch.utils._pytree import tree_leaves
 from torch.utils.flop_counter import FlopCounterMode
+
+# Operators that move numbers without computing any, beside those that torch calls views.
+MOVES = {'cat', 'clone', 'constant_pad_nd', 'contiguous', 'copy_', 'flip', 'gather', 'index', 'index_select', 'repeat'}
+MOVES |= {'_reshape_alias', '_to_copy', '_unsafe_view', 'detach', 'lift_fresh', 'roll', 'stack'}
+MOVES |= {'arange', 'empty', 'empty_like', 'fill_', 'full', 'new_empty', 'new_zeros', 'ones', 'ones_like', 'zeros'}
 
 
 @dataclass(frozen=True)
@@ -19,11 +28,18 @@ class Complexity:
             model's number alone.
         macs: multiply-accumulates of convolutions and matrix products from the image to the map of its size, attention
             included: what papers call FLOPs.
+        flops: operations on floating-point numbers of the same passes: two for each multiply-accumulate, and for every
+            other operator that computes (norms, activations, softmax, pooling, interpolation, sums) one for each
+            element of its output or of its largest input, whichever is more; copies are free.
+        head_macs: multiply-accumulates of the modules that the head is made of; one for each entry of a list, which
+            in most heads are the levels. What a head computes outside of its modules is in ``macs['head']`` alone.
     """
 
     shape: tuple[int, int]
     parameters: dict[str, int]
     macs: dict[str, int]
+    flops: dict[str, int]
+    head_macs: dict[str, int]
 
 
 def count_complexity(model: BaseSegmentor, shape: tuple[int, int], in_channels: int = 3) -> Complexity:
@@ -39,18 +55,68 @@ def count_complexity(model: BaseSegmentor, shape: tuple[int, int], in_channels: 
     """
     model = model.to('meta').eval()
     image = torch.empty(1, in_channels, *shape, device='meta')
-    whole = _count_macs(model.encode_decode, image, [dict(img_shape=shape)])
-    encoder = _count_macs(model.extract_feat, image)
+    whole = _count(model.encode_decode, image, [dict(img_shape=shape)], parts=dict(_parts(model.decode_head)))
+    encoder = _count(model.extract_feat, image)
     parameters = {'model': model, 'encoder': model.backbone, 'head': model.decode_head}
     return Complexity(
         shape,
         {part: sum(p.numel() for p in module.parameters()) for part, module in parameters.items()},
-        {'model': whole, 'encoder': encoder, 'head': whole - encoder},
+        {'model': whole.macs, 'encoder': encoder.macs, 'head': whole.macs - encoder.macs},
+        {'model': whole.flops, 'encoder': encoder.flops, 'head': whole.flops - encoder.flops},
+        whole.of_parts,
     )
 
 
-def _count_macs(function: Callable, *args: Any, **kwargs: Any) -> int:
+@dataclass(frozen=True)
+class _Counts:
+    macs: int
+    flops: int
+    of_parts: dict[str, int]
+
+
+class _Elements(TorchDispatchMode):
+    """Counts the elements that operators work on which are no products."""
+
+    def __init__(self, products: FlopCounterMode) -> None:
+        super().__init__()
+        self.products = products
+        self.total = 0
+
+    def __torch_dispatch__(self, func: Any, types: Any, args: tuple = (), kwargs: dict | None = None) -> Any:
+        before = self.products.get_total_flops()
+        out = func(*args, **(kwargs or {}))
+        if (
+            self.products.get_total_flops() == before
+            and not func.is_view
+            and func.overloadpacket.__name__ not in MOVES
+        ):
+            tensors = [x for x in tree_leaves((args, kwargs, out)) if isinstance(x, Tensor) and x.is_floating_point()]
+            self.total += max((x.numel() for x in tensors), default=0)
+        return out
+
+
+def _count(function: Callable, *args: Any, parts: dict[str, nn.Module] | None = None) -> _Counts:
+    of_parts: dict[str, int] = {}
+    handles = []
     # Gradients stay enabled: nn.MultiheadAttention then takes its ordinary path, whose products can be counted.
-    with FlopCounterMode(display=False) as counter:
-        function(*args, **kwargs)
-    return counter.get_total_flops() // 2  # torch counts a multiply-accumulate as two operations
+    with FlopCounterMode(display=False) as products, _Elements(products) as elements:
+
+        def add(name: str, sign: int, *_: Any) -> None:
+            of_parts[name] = of_parts.get(name, 0) + sign * products.get_total_flops() // 2
+
+        for name, module in (parts or {}).items():
+            handles.append(module.register_forward_pre_hook(functools.partial(add, name, -1)))
+            handles.append(module.register_forward_hook(functools.partial(add, name, 1)))
+        function(*args)
+    for handle in handles:
+        handle.remove()
+    total = products.get_total_flops()  # torch counts a multiply-accumulate as two operations
+    return _Counts(total // 2, total + elements.total, {name: macs for name, macs in of_parts.items() if macs})
+
+
+def _parts(head: nn.Module) -> Iterator[tuple[str, nn.Module]]:
+    for name, child in head.named_children():
+        if isinstance(child, nn.ModuleList):
+            yield from ((f'{name}.{entry}', module) for entry, module in child.named_children())
+        else:
+            yield name, child

@@ -3,12 +3,16 @@
 import contextlib
 from collections.abc import Iterator
 
+import torch
 from mmengine.logging import MMLogger
+from mmengine.model import BaseTTAModel, is_model_wrapper
 from mmengine.runner import Runner
 from mmseg.registry import RUNNERS
 from torch import nn
 
 from scaseg.quiet import quiet_logger
+
+from .network_options import prepare_network
 
 
 @RUNNERS.register_module()
@@ -19,7 +23,11 @@ class QuietRunner(Runner):
 
     Hooks with a method ``on_exception(runner)`` are told of an exception, Ctrl-C included, before it goes its way:
     what is printed about it should not be appended to a live line.
+
+    It also reads the keys for speed and memory, see ``network_options``.
     """
+
+    _network_is_prepared = False
 
     def dump_config(self) -> None:
         """Write the config into the work folder before a training; a test has cut it down and keeps it to itself."""
@@ -31,6 +39,23 @@ class QuietRunner(Runner):
         quiet_logger(logger)
         logger.info(f'Environment, config and full log: {logger.log_file}')
         return logger
+
+    def wrap_model(self, model_wrapper_cfg: dict | None, model: nn.Module) -> nn.Module:
+        if self.cfg.get('channels_last'):  # before DDP, whose buckets take the layout that they find
+            model.to(memory_format=torch.channels_last)
+        return super().wrap_model(model_wrapper_cfg, model)
+
+    def load_or_resume(self) -> None:
+        """Load what is to be loaded, then do what the config says about speed (``network_options``)."""
+        super().load_or_resume()
+        model = self.model.module if is_model_wrapper(self.model) else self.model
+        model = model.module if isinstance(model, BaseTTAModel) else model
+        if not self._network_is_prepared:
+            prepare_network(model, self.cfg, training=self._train_loop is not None)
+            self._network_is_prepared = True
+
+    def _maybe_compile(self, target: str) -> None:
+        """Nothing: mmengine would compile the whole training step, and here the network is compiled already."""
 
     def train(self) -> nn.Module:
         with self._exceptions_told():

@@ -1,5 +1,11 @@
 """Counted costs against products worked out by hand."""
 
+import csv
+import json
+import runpy
+import sys
+from pathlib import Path
+
 import pytest
 import torch
 import torch.nn.functional as F
@@ -68,6 +74,24 @@ def test_attention_is_counted_however_it_is_computed(attention: type[nn.Module])
     assert complexity.parameters['head'] == 5 * CHANNELS + 5
 
 
+def test_operations_are_two_for_each_product_and_one_for_each_element() -> None:
+    complexity = count_complexity(Probe(Written()), (64, 16))
+    softmax, biases = HEADS * TOKENS**2, 3 * TOKENS * CHANNELS  # torch adds those of q, k, v on their own
+    assert complexity.flops['encoder'] == 2 * complexity.macs['encoder'] + softmax + biases
+    assert complexity.flops['head'] == 2 * complexity.macs['head']
+
+
+def test_a_head_is_counted_level_by_level() -> None:
+    backbone = dict(type='TIMMFeatures', model_name='convnext_atto', depths=(1, 1, 1, 1), dims=(8, 16, 24, 32))
+    head = dict(type='SCASegHead', in_channels=[8, 16, 24, 32], num_heads=[1, 2, 4, 8], channels=16, num_classes=5)
+    complexity = count_complexity(
+        MODELS.build(dict(type='LeanEncoderDecoder', backbone=backbone, decode_head=head)), (128, 128)
+    )
+    assert {f'blocks.{level}' for level in range(4)} < set(complexity.head_macs)
+    assert complexity.head_macs['conv_seg'] == 32 * 32 * 16 * 5
+    assert sum(complexity.head_macs.values()) == complexity.macs['head']
+
+
 def test_strip_attention_costs_one_channel_for_the_logits() -> None:
     backbone = dict(type='TIMMFeatures', model_name='convnext_atto', depths=(1, 1, 1, 1), dims=(8, 16, 24, 32))
     head = dict(type='SCASegHead', in_channels=[8, 16, 24, 32], num_heads=[1, 2, 4, 8], channels=16, num_classes=5)
@@ -86,3 +110,20 @@ def test_no_memory_is_needed() -> None:
     model = Probe(Fused())
     count_complexity(model, (64, 16))
     assert all(parameter.device == torch.device('meta') for parameter in model.parameters())
+
+
+def test_the_tool_counts_many_configs_in_one_call(
+    config: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture
+) -> None:
+    tool = Path(__file__).parents[2] / 'tools' / 'analysis' / 'complexity.py'
+    outputs = []
+    for flags in (['--levels', '--csv', str(tmp_path / 'out.csv')], ['--json']):
+        monkeypatch.setattr(sys, 'argv', ['complexity', str(config), str(config), '--shape', '64', '96', *flags])
+        runpy.run_path(str(tool), run_name='__main__')
+        outputs.append(capsys.readouterr().out)
+    counted = [json.loads(line) for line in outputs[1].splitlines()]
+    assert len(counted) == 2 and counted[0] == counted[1]
+    with (tmp_path / 'out.csv').open() as file:
+        row = next(csv.DictReader(file))
+    assert row['head (GMACs)'] == f'{counted[0]["macs"]["head"] / 1e9:.2f}' and row['shape'] == '64x96'
+    assert f'| blocks.0 | {counted[0]["head_macs"]["blocks.0"] / 1e9:.3f} |' in outputs[0]

@@ -2,9 +2,8 @@
 
     python tools/analysis/latency.py CONFIG [CONFIG ...] --variant channels_last=True --variant compile=True
 
-Every config is measured as it is and again with the options of each --variant, in every dtype; all of these take turns,
-and "ratio" is the time over that of the first row. The weights are random. Inside the timed region, from inputs that lie
-on the device:
+Every config is measured as it is and again with the options of each --variant, in every dtype; all of these take
+turns, and "ratio" is the time over that of the first row. The weights are random. Inside the timed region:
 """
 
 import argparse
@@ -18,9 +17,13 @@ from scaseg.quiet import quiet_dependencies
 os.environ.setdefault('KINETO_LOG_LEVEL', '99')  # torch's profiler, which counts memory, reports its start and stop
 quiet_dependencies()
 
-import torch  # noqa: E402
-
-from scaseg.apis.benchmark import append_csv, call_rows, circumstances, print_markdown  # noqa: E402
+from scaseg.apis.benchmark import (  # noqa: E402
+    append_csv,
+    call_rows,
+    circumstances,
+    library_versions,
+    print_markdown,
+)
 from scaseg.apis.cli import VariantAction, measuring_parser, run_tool  # noqa: E402
 from scaseg.apis.config import load_config  # noqa: E402
 from scaseg.apis.network_calls import DTYPES, PARTS, PASSES, build_network, network_call  # noqa: E402
@@ -37,7 +40,7 @@ def main() -> None:
     parser.add_argument('--batch-size', type=int, nargs='+', default=[1])
     parser.add_argument('--dtype', nargs='+', choices=list(DTYPES), default=['float32'], help='of autocast')
     args = parser.parse_args()
-    about = circumstances(args.device)
+    about = circumstances(args.device) | library_versions()
     print(', '.join(f'{name} {value}' for name, value in about.items()))
     for part, passes in product(args.part, args.passes):
         if (part, passes) == ('prediction', 'forward+backward'):

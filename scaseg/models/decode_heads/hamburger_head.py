@@ -11,16 +11,16 @@ from typing import Any
 import torch
 import torch.nn.functional as F
 from mmcv.cnn import ConvModule
-from mmseg.models.decode_heads.decode_head import BaseDecodeHead
 from mmseg.registry import MODELS
 from torch import Tensor
 
 from ..layers import Hamburger
+from .banded_loss_head import BandedLossHead
 from .checks import check_channels
 
 
 @MODELS.register_module()
-class HamburgerHead(BaseDecodeHead):
+class HamburgerHead(BandedLossHead):
     """Concatenated levels, 1×1 squeeze, Hamburger, 1×1 alignment, 1×1 classifier.
 
     Args:

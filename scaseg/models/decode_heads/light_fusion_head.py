@@ -13,10 +13,10 @@ from typing import Any
 import torch.nn.functional as F
 from mmcv.cnn import ConvModule
 from mmengine.model import BaseModule
-from mmseg.models.decode_heads.decode_head import BaseDecodeHead
 from mmseg.registry import MODELS
 from torch import Tensor, nn
 
+from .banded_loss_head import BandedLossHead
 from .checks import check_channels
 
 
@@ -47,7 +47,7 @@ class FusionBlock(BaseModule):
 
 
 @MODELS.register_module()
-class LightFusionHead(BaseDecodeHead):
+class LightFusionHead(BandedLossHead):
     """Fusion blocks from the detail map through all context maps, and a light classifier.
 
     Args:

@@ -15,11 +15,12 @@ from mmseg.utils import SampleList
 from torch import Tensor, nn
 
 from ..layers import CrissCrossAttention
+from .banded_loss_head import BandedLossHead
 from .checks import check_channels
 
 
 @MODELS.register_module()
-class RCCAHead(FCNHead):
+class RCCAHead(BandedLossHead, FCNHead):
     """3×3 convolution, R times one criss-cross attention, 3×3 convolution; joined with the input and classified.
 
     Args:

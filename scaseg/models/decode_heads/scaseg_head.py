@@ -12,17 +12,16 @@ from itertools import pairwise
 from typing import Any, Literal
 
 from mmcv.cnn import build_activation_layer, build_norm_layer
-from mmseg.models.decode_heads.decode_head import BaseDecodeHead
 from mmseg.registry import MODELS
 from torch import Tensor, nn
 
-from scaseg.errors import UserError
-
 from ..layers import ContextBlend, CrossLayerBlock, FusedProjection, pool_to_grid
+from .banded_loss_head import BandedLossHead
+from .checks import check_channels
 
 
 @MODELS.register_module()
-class SCASegHead(BaseDecodeHead):
+class SCASegHead(BandedLossHead):
     """Cross-layer blocks from the deepest level to the shallowest, a fused projection and a 1×1 classifier.
 
     Works with any number of levels ≥ 2, any strides that double, any channels and any image size.
@@ -101,7 +100,7 @@ class SCASegHead(BaseDecodeHead):
 
     def forward(self, inputs: Sequence[Tensor]) -> Tensor:
         features = self._transform_inputs(inputs)
-        self._check_features(features)
+        check_channels(features, self.in_channels)
         size = features[self.grid_level].shape[-2:]
         on_grid = [pool_to_grid(x, ratio, size) for x, ratio in zip(features, self.grid_ratios, strict=True)]
         decoded = list(features)
@@ -110,13 +109,6 @@ class SCASegHead(BaseDecodeHead):
             if self.decoded_context and i > 0:  # shallower levels see this one as decoded
                 on_grid[i] = pool_to_grid(decoded[i], self.grid_ratios[i], size)
         return self.cls_seg(self.fusion_act(self.fusion_norm(self.fusion(decoded))))
-
-    def _check_features(self, features: Sequence[Tensor]) -> None:
-        channels = [x.shape[1] for x in features]
-        if channels != self.in_channels:
-            raise UserError(
-                f'decode_head.in_channels={self.in_channels}, but the encoder gives maps of {channels} channels'
-            )
 
 
 def _check_levels(

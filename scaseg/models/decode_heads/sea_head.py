@@ -12,16 +12,16 @@ from collections.abc import Sequence
 from typing import Any
 
 from mmcv.cnn import build_activation_layer, build_norm_layer
-from mmseg.models.decode_heads.decode_head import BaseDecodeHead
 from mmseg.registry import MODELS
 from torch import Tensor, nn
 
 from ..layers import FusedProjection, SEABlock
+from .banded_loss_head import BandedLossHead
 from .checks import check_channels
 
 
 @MODELS.register_module()
-class SEAHead(BaseDecodeHead):
+class SEAHead(BandedLossHead):
     """A SEA block on every level, a fused projection and a 1×1 classifier.
 
     Works with any number of levels, any strides and any image size. Queries and keys have half as many channels as

@@ -10,16 +10,16 @@ from collections.abc import Sequence
 from typing import Any
 
 from mmcv.cnn import build_activation_layer, build_norm_layer
-from mmseg.models.decode_heads.decode_head import BaseDecodeHead
 from mmseg.registry import MODELS
 from torch import Tensor, nn
 
 from ..layers import FusedProjection
+from .banded_loss_head import BandedLossHead
 from .checks import check_channels
 
 
 @MODELS.register_module()
-class SegFormerMLPHead(BaseDecodeHead):
+class SegFormerMLPHead(BandedLossHead):
     """A linear layer per level, fused projection, norm, ReLU, 1×1 classifier.
 
     Args:

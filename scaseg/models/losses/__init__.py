@@ -1,5 +1,13 @@
 from .atm_loss import ATMLoss
+from .banded_cross_entropy import BandedCrossEntropyLoss
 from .category_consistent_loss import CategoryConsistentLoss
 from .distillation import feature_distance, log_probabilities, output_divergence
 
-__all__ = ['ATMLoss', 'CategoryConsistentLoss', 'feature_distance', 'log_probabilities', 'output_divergence']
+__all__ = [
+    'ATMLoss',
+    'BandedCrossEntropyLoss',
+    'CategoryConsistentLoss',
+    'feature_distance',
+    'log_probabilities',
+    'output_divergence',
+]
