@@ -2,6 +2,7 @@
 
 import copy
 
+import onnxruntime
 import pytest
 import torch
 from mmengine.structures import PixelData
@@ -124,3 +125,22 @@ def test_channels_last_changes_nothing(name: str) -> None:
         expected = head(inputs)
         out = head.to(memory_format=torch.channels_last)([x.to(memory_format=torch.channels_last) for x in inputs])
     torch.testing.assert_close(out, expected, rtol=1e-4, atol=1e-5)
+
+
+@pytest.mark.parametrize('name', HEADS)
+def test_exports_to_onnx_and_gives_the_same_there(name: str) -> None:
+    class Exported(torch.nn.Module):
+        def __init__(self, head: BaseDecodeHead) -> None:
+            super().__init__()
+            self.head = head
+
+        def forward(self, f1: Tensor, f2: Tensor, f3: Tensor, f4: Tensor) -> Tensor:
+            return self.head([f1, f2, f3, f4])
+
+    head, inputs = build(name).eval(), features(1)
+    with torch.no_grad():
+        expected = head(inputs)
+        program = torch.onnx.export(Exported(head).eval(), tuple(inputs), dynamo=True, verbose=False).model_proto
+    session = onnxruntime.InferenceSession(program.SerializeToString())
+    feed = {node.name: x.numpy() for node, x in zip(session.get_inputs(), inputs, strict=True)}
+    torch.testing.assert_close(torch.from_numpy(session.run(None, feed)[0]), expected, rtol=1e-4, atol=1e-5)
