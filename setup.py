@@ -33,7 +33,7 @@ setup(
     python_requires='>=3.10',
     install_requires=read_requirements(),
     extras_require={
-        'dev': ['pytest', 'ruff', 'mypy', 'pre-commit', 'onnx', 'onnxscript', 'onnxruntime'],
+        'dev': ['pytest', 'ruff', 'mypy', 'pre-commit', 'onnx', 'onnxscript', 'onnxruntime', 'scikit-learn'],
         'export': ['onnx', 'onnxscript', 'onnxruntime'],
         'demo': ['gradio'],
     },

@@ -71,8 +71,6 @@ def run_tool(main: Callable[[], object]) -> None:
     """Run a tool: a UserError becomes one line and exit status 2, Ctrl-C exit status 130."""
     try:
         main()
-        if torch.distributed.is_initialized():  # else a thread of it may be running at the end, which aborts the process
-            torch.distributed.destroy_process_group()
     except UserError as error:
         print(f'error: {_message(error)}', file=sys.stderr)
         sys.exit(2)

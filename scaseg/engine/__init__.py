@@ -3,6 +3,7 @@
 from .atomic_backend import AtomicLocalBackend
 from .finite_loss_hook import FiniteLossHook
 from .grouped_constructor import GroupedOptimWrapperConstructor
+from .loss_val_loop import LossValLoop
 from .prediction_hook import PredictionHook
 from .progress_logger_hook import ProgressLoggerHook
 from .run_checkpoint_hook import RunCheckpointHook
@@ -12,6 +13,7 @@ __all__ = [
     'AtomicLocalBackend',
     'FiniteLossHook',
     'GroupedOptimWrapperConstructor',
+    'LossValLoop',
     'PredictionHook',
     'ProgressLoggerHook',
     'QuietRunner',

@@ -6,6 +6,7 @@ from typing import Any
 import cv2
 import mmcv
 import numpy as np
+from mmengine.dist import all_gather_object
 from mmengine.hooks import Hook
 from mmengine.runner import Runner
 from mmseg.structures import SegDataSample
@@ -20,42 +21,48 @@ class PredictionHook(Hook):
     Args:
         show_dir: folder for one PNG per image; ``None`` saves none.
         figure: PNG with image, truth, prediction and errors; ``None`` draws none.
-        rows: samples in the figure. In a distributed test they come from the first process's share.
+        rows: samples in the figure, spread evenly over the data set; the same ones on however many processes.
     """
 
     def __init__(self, show_dir: str | Path | None, figure: str | Path | None, rows: int = 6) -> None:
         self.show_dir = None if show_dir is None else Path(show_dir)
         self.figure = None if figure is None else Path(figure)
         self.rows = rows
-        self.panels: list[Panel] = []
+        self.panels: list[tuple[int, Panel]] = []  # with their places in the data set
 
     def before_test(self, runner: Runner) -> None:
-        """Choose the batches that the figure's samples come from."""
+        """Choose the samples of the figure."""
         self.panels.clear()
-        batches = len(runner.test_dataloader)
-        self.chosen = set(np.linspace(0, batches - 1, min(self.rows, batches)).round().astype(int).tolist())
+        size = len(runner.test_dataloader.dataset)
+        self.chosen = set(np.linspace(0, size - 1, min(self.rows, size)).round().astype(int).tolist())
         if self.show_dir is not None:
             self.show_dir.mkdir(parents=True, exist_ok=True)
 
     def after_test_iter(self, runner: Runner, batch_idx: int, data_batch: Any = None, outputs: Any = None) -> None:
-        """Paint the samples of a batch; the first of a chosen batch goes into the figure."""
+        """Paint the samples of a batch, and keep those of the figure."""
         meta = runner.test_dataloader.dataset.metainfo
-        in_figure = self.figure is not None and batch_idx in self.chosen
         for index, sample in enumerate(outputs):
-            if self.show_dir is None and not (in_figure and index == 0):
+            # DefaultSampler deals the samples out to the processes in turn
+            place = (batch_idx * runner.test_dataloader.batch_size + index) * runner.world_size + runner.rank
+            in_figure = self.figure is not None and place in self.chosen
+            if self.show_dir is None and not in_figure:
                 continue
             panel = _panel(sample, data_batch['inputs'], index)
             if self.show_dir is not None:
                 painted = overlay(panel.image, panel.prediction, meta['palette'])
                 mmcv.imwrite(painted[..., ::-1], str(self.show_dir / f'{panel.name}.png'))
-            if in_figure and index == 0:
-                self.panels.append(panel)
+            if in_figure:
+                self.panels.append((place, panel))
 
     def after_test(self, runner: Runner) -> None:
-        """Draw the figure."""
-        if self.figure is not None and runner.rank == 0:
+        """Draw the figure, from the samples of all processes."""
+        if self.figure is None:
+            return
+        panels = [panel for panels in all_gather_object(self.panels) for panel in panels]
+        if runner.rank == 0:
             meta = runner.test_dataloader.dataset.metainfo
-            draw_predictions(self.panels, meta['classes'], meta['palette'], self.figure)
+            ordered = [panel for _, panel in sorted(panels, key=lambda item: item[0])]
+            draw_predictions(ordered, meta['classes'], meta['palette'], self.figure)
 
 
 def _panel(sample: SegDataSample, inputs: list, index: int) -> Panel:

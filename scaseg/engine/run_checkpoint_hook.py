@@ -1,6 +1,7 @@
 """mmengine's checkpoint hook, kept to its own run."""
 
 from pathlib import Path
+from typing import Any
 
 from mmengine.hooks import CheckpointHook
 from mmengine.runner import Runner
@@ -19,7 +20,21 @@ class RunCheckpointHook(CheckpointHook):
 
     Args:
         See ``mmengine.hooks.CheckpointHook``.
+
+    Raises:
+        ValueError: a loss is to be kept where it is largest.
     """
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        if self.save_best is None:
+            return
+        for figure, rule in zip(self.key_indicators, self.rules, strict=True):
+            if 'loss' in figure and rule == 'greater':
+                raise ValueError(
+                    f"default_hooks.checkpoint: save_best={figure!r} with rule='greater' keeps the worst weights; "
+                    "set rule='less'"
+                )
 
     def before_train(self, runner: Runner) -> None:
         """Forget a best checkpoint that lies elsewhere; validate where the resumed run was stopped in a validation."""
@@ -28,6 +43,10 @@ class RunCheckpointHook(CheckpointHook):
         best: str | None = getattr(self, 'best_ckpt_path', None)
         if best and Path(best).resolve().parent != folder:
             self.best_ckpt_path = None
+        several: dict[str, str | None] = getattr(self, 'best_ckpt_path_dict', {})
+        for figure, path in several.items():
+            if path and Path(path).resolve().parent != folder:
+                several[figure] = None
         loop = runner.train_loop
         is_due = runner.iter > 0 and (runner.iter % loop.val_interval == 0 or runner.iter >= loop.max_iters)
         last = runner.message_hub.runtime_info.get(LAST_SCORE, {'iter': 0})

@@ -1,5 +1,14 @@
 """Evaluation metrics; importing this package registers them."""
 
-from .confusion_metric import ClassFigures, ConfusionMetric, class_figures, confusion_matrix, mean_figures
+from .boundary import boundary_counts
+from .confusion_metric import ConfusionMetric
+from .figures import ClassFigures, class_figures, confusion_matrix, mean_figures
 
-__all__ = ['ClassFigures', 'ConfusionMetric', 'class_figures', 'confusion_matrix', 'mean_figures']
+__all__ = [
+    'ClassFigures',
+    'ConfusionMetric',
+    'boundary_counts',
+    'class_figures',
+    'confusion_matrix',
+    'mean_figures',
+]

@@ -1,4 +1,4 @@
-"""mIoU, mAcc and aAcc from one integer confusion matrix.
+"""Semantic segmentation figures from one integer confusion matrix.
 
 mmseg's ``IoUMetric`` keeps four float histograms of every image and gathers them over the ranks. The figures are sums
 over all images, so one matrix of K x K pixel counts holds all there is to know: it is exact, costs the same for 10 or
@@ -7,83 +7,28 @@ over all images, so one matrix of K x K pixel counts holds all there is to know:
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import NamedTuple
 
 import torch
-from mmengine.dist import all_reduce
+from mmengine.dist import all_reduce, is_main_process
 from mmengine.evaluator import BaseMetric
 from mmengine.logging import MMLogger
 from mmseg.registry import METRICS
-from PIL import Image
 from prettytable import PrettyTable
 from torch import Tensor
 
 from scaseg.errors import UserError
+from scaseg.visualization import draw_confusion
 
-
-class ClassFigures(NamedTuple):
-    """Figures of each class, (K,) float64 in 0..1. NaN: undefined, left out of every mean."""
-
-    iou: Tensor
-    """TP / (TP + FP + FN); NaN for a class found neither in the truth nor in the predictions."""
-    acc: Tensor
-    """TP / (TP + FN), the recall; NaN for a class that is not in the truth."""
-    share: Tensor
-    """The class's share of the labelled pixels."""
-
-
-def confusion_matrix(prediction: Tensor, label: Tensor, num_classes: int, ignore_index: int = 255) -> Tensor:
-    """Count the pixels of each pair of true and predicted class.
-
-    Args:
-        prediction: class ids, integers of any shape.
-        label: class ids of the same shape, or ``ignore_index`` where a pixel does not count.
-        num_classes: number of classes K.
-        ignore_index: label of the pixels to leave out.
-
-    Returns:
-        (K, K) int64 on the device of ``prediction``: row = true class, column = predicted class.
-
-    Raises:
-        UserError: an id that counts is K or above.
-    """
-    label = label.to(prediction.device)
-    counted = label != ignore_index
-    # int64 before the product: it would not fit the type of a uint8 prediction
-    label, prediction = label[counted].long(), prediction[counted].long()
-    for name, ids in (('label', label), ('prediction', prediction)):
-        if ids.numel() and ids.max() >= num_classes:
-            raise UserError(
-                f'the {name} holds class id {int(ids.max())}, but the data set has {num_classes} classes: check the '
-                'num_classes of the decode head and, with CheckLabels in the test pipeline, the label files.'
-            )
-    return torch.bincount(label * num_classes + prediction, minlength=num_classes**2).view(num_classes, num_classes)
-
-
-def class_figures(matrix: Tensor) -> ClassFigures:
-    """Figures of each class from a (K, K) confusion matrix of pixel counts (row = true class)."""
-    matrix = matrix.double()
-    hits, truth, predicted = matrix.diagonal(), matrix.sum(dim=1), matrix.sum(dim=0)
-    return ClassFigures(iou=hits / (truth + predicted - hits), acc=hits / truth, share=truth / truth.sum())
-
-
-def mean_figures(matrix: Tensor) -> dict[str, float]:
-    """mIoU, mAcc and aAcc in percent from a (K, K) confusion matrix of pixel counts (row = true class).
-
-    As in mmseg's ``IoUMetric``, a class that occurs neither in the truth nor in the predictions is in no mean; one
-    that is predicted but not in the truth counts with an IoU of 0 in mIoU, and not in mAcc.
-    """
-    figures = class_figures(matrix)
-    return {
-        'mIoU': 100 * figures.iou.nanmean().item(),
-        'mAcc': 100 * figures.acc.nanmean().item(),
-        'aAcc': 100 * matrix.diagonal().sum().item() / matrix.sum().item(),
-    }
+from .boundary import boundary_counts
+from .figures import ClassFigures, class_figures, confusion_matrix, mean_figures
+from .files import save_labels, save_matrix
 
 
 @METRICS.register_module()
 class ConfusionMetric(BaseMetric):
-    """Semantic segmentation figures over a data set, in percent and unrounded: mIoU, mAcc, aAcc.
+    """Semantic segmentation figures over a data set, in percent and unrounded: mIoU, mAcc, aAcc, fwIoU, mDice.
+
+    Classes that are not in the truth are named in the log and are in no mean.
 
     The matrix is accumulated on the device of the predictions and summed over the ranks at the end. Every sample must
     be seen once: use ``sampler=dict(type='DefaultSampler', shuffle=False, round_up=False)``, else ranks with nothing
@@ -91,9 +36,16 @@ class ConfusionMetric(BaseMetric):
 
     Args:
         ignore_index: label of pixels that do not count.
-        class_table: log a table with the IoU, the accuracy and the share of pixels of each class.
-        output_dir: folder for the predictions as PNG label maps named as their images, with 1 added to the ids where
-            the data set says ``reduce_zero_label`` (the form that the ADE20K server takes). None saves nothing.
+        class_table: log a table with the IoU, the accuracy, the Dice score and the share of pixels of each class.
+        per_class: give the figures ``IoU/<class>`` of the classes in the truth, too.
+        boundary: give ``mBoundaryIoU``, too: of the pixels at most this share of the image's diagonal away from a
+            contour (the paper's code takes 0.02). It is computed on the CPU.
+        matrix_dir: folder for ``confusion.csv``, the matrix, and ``confusion.png``, a picture of it; each evaluation
+            replaces them.
+        output_dir: folder for the predictions as PNG label maps named as their images. None saves nothing.
+        label_ids: id of each class in these PNG; None keeps the ids of the training, with 1 added where the data set
+            says ``reduce_zero_label`` (the form that the ADE20K server takes).
+        palette: save them with the colours of the data set, as indexed PNG (the form that the VOC server takes).
         format_only: save the predictions without evaluating them: for test images without labels.
         prefix: put before the names of the figures, as in ``prefix/mIoU``.
 
@@ -107,7 +59,12 @@ class ConfusionMetric(BaseMetric):
         self,
         ignore_index: int = 255,
         class_table: bool = True,
+        per_class: bool = False,
+        boundary: float | None = None,
+        matrix_dir: str | None = None,
         output_dir: str | None = None,
+        label_ids: Sequence[int] | None = None,
+        palette: bool = False,
         format_only: bool = False,
         prefix: str | None = None,
     ) -> None:
@@ -116,12 +73,18 @@ class ConfusionMetric(BaseMetric):
             raise UserError('ConfusionMetric: format_only=True saves predictions, so it needs an output_dir.')
         self.ignore_index = ignore_index
         self.class_table = class_table
+        self.per_class = per_class
+        self.boundary = boundary
+        self.matrix_dir = Path(matrix_dir) if matrix_dir is not None else None
+        self.label_ids = label_ids
+        self.palette = palette
         self.output_dir = Path(output_dir) if output_dir is not None else None
         self.format_only = format_only
         self._reset()
 
     def _reset(self) -> None:
         self._matrix: Tensor | None = None
+        self._boundary_counts: Tensor | None = None
         self._num_samples = 0
         self._saved: set[Path] = set()
 
@@ -145,7 +108,8 @@ class ConfusionMetric(BaseMetric):
             if not self.format_only:
                 self._count(prediction, sample)
             if self.output_dir is not None:
-                path = _save_labels(prediction, sample, self.output_dir)
+                colours = self.dataset_meta['palette'] if self.palette else None
+                path = save_labels(prediction, sample, self.output_dir, self._class_names, self.label_ids, colours)
                 if path in self._saved:
                     raise UserError(
                         f'{path}: two images of the data set have this name, one would overwrite the other'
@@ -167,6 +131,9 @@ class ConfusionMetric(BaseMetric):
         except UserError as error:
             raise UserError(f'{source}: {error}') from error
         self._matrix = matrix if self._matrix is None else self._matrix + matrix
+        if self.boundary is not None:
+            counts = boundary_counts(prediction, label, len(self._class_names), self.boundary, self.ignore_index)
+            self._boundary_counts = counts if self._boundary_counts is None else self._boundary_counts + counts
 
     def evaluate(self, size: int) -> dict[str, float]:
         """Sum the matrices of all ranks and compute the figures.
@@ -183,37 +150,43 @@ class ConfusionMetric(BaseMetric):
         num_classes = len(self._class_names)
         # a rank may have seen no sample at all
         matrix = torch.zeros(num_classes, num_classes, dtype=torch.int64) if self._matrix is None else self._matrix
+        boundary = torch.zeros(2, num_classes, dtype=torch.int64)
+        boundary = boundary if self._boundary_counts is None else self._boundary_counts
         num_samples = torch.tensor(self._num_samples)
-        all_reduce(matrix)
-        all_reduce(num_samples)
+        for counts in (matrix, boundary, num_samples):
+            all_reduce(counts)
         self._reset()
         _check_num_samples(int(num_samples), size)
         if self.format_only:
             MMLogger.get_current_instance().info(f'Predictions are saved in {self.output_dir}')
             return {}
-        metrics = self.compute_metrics([matrix.cpu()])
+        metrics = self.compute_metrics([matrix.cpu(), boundary])
         return {f'{self.prefix}/{name}': value for name, value in metrics.items()} if self.prefix else metrics
 
     def compute_metrics(self, results: list[Tensor]) -> dict[str, float]:
-        """Figures, and the table, of the one matrix (K, K) in ``results``."""
-        (matrix,) = results
+        """Figures, table and files of the matrix (K, K) and the boundary's intersections and unions (2, K)."""
+        matrix, (intersection, union) = results
         if matrix.sum() == 0:
             raise UserError(
                 f'No pixel to evaluate: every label is {self.ignore_index} (ignore_index). Check the label files, '
                 'reduce_zero_label and ignore_index.'
             )
+        figures = class_figures(matrix)
+        in_truth = figures.share > 0
+        metrics = mean_figures(matrix)
+        if self.boundary is not None:
+            metrics['mBoundaryIoU'] = 100 * (intersection / union)[in_truth].double().mean().item()
+        if self.per_class:
+            named = zip(self._class_names, figures.iou.tolist(), in_truth, strict=True)
+            metrics |= {f'IoU/{name}': 100 * iou for name, iou, is_there in named if is_there}
         if self.class_table:
-            table = _class_table(class_figures(matrix), self._class_names)
-            MMLogger.get_current_instance().info(f'Figures of each class, in percent:\n{table}')
-        return mean_figures(matrix)
-
-
-def _save_labels(prediction: Tensor, sample: dict, folder: Path) -> Path:
-    ids = prediction + 1 if sample.get('reduce_zero_label', False) else prediction
-    folder.mkdir(parents=True, exist_ok=True)
-    path = folder / f'{Path(sample["img_path"]).stem}.png'
-    Image.fromarray(ids.to(torch.uint8).cpu().numpy()).save(path)
-    return path
+            table = _class_table(figures, self._class_names)
+            absent = _absent_classes(matrix, self._class_names)
+            MMLogger.get_current_instance().info(f'Figures of each class, in percent:\n{table}{absent}')
+        if self.matrix_dir is not None and is_main_process():
+            save_matrix(matrix, self._class_names, self.matrix_dir / 'confusion.csv')
+            draw_confusion(matrix.numpy(), self._class_names, self.matrix_dir / 'confusion.png')
+        return metrics
 
 
 def _check_num_samples(seen: int, size: int) -> None:
@@ -230,12 +203,19 @@ def _check_num_samples(seen: int, size: int) -> None:
 
 
 def _class_table(figures: ClassFigures, class_names: Sequence[str]) -> PrettyTable:
-    """Two decimals; a class found neither in the truth nor in the predictions is marked absent."""
-    table = PrettyTable(field_names=['class', 'IoU', 'Acc', 'share of pixels'], align='r')
+    """Two decimals; a class that is not in the truth is marked absent."""
+    table = PrettyTable(field_names=['class', 'IoU', 'Acc', 'Dice', 'share of pixels'], align='r')
     table.align['class'] = 'l'
     for name, *row in zip(class_names, *(100 * figure for figure in figures), strict=True):
-        iou, acc, share = (f'{value:.2f}' for value in row)
-        if iou == 'nan':
-            iou = acc = 'absent'
-        table.add_row([name, iou, acc.replace('nan', '-'), share])
+        table.add_row([name, *(f'{value:.2f}'.replace('nan', 'absent') for value in row)])
     return table
+
+
+def _absent_classes(matrix: Tensor, class_names: Sequence[str]) -> str:
+    """A line that names the classes which are not in the truth, nothing if all are."""
+    absent = [
+        f'{name} (predicted for {predicted} pixels)' if predicted else name
+        for name, true, predicted in zip(class_names, matrix.sum(1).tolist(), matrix.sum(0).tolist(), strict=True)
+        if not true
+    ]
+    return f'\nNot in the truth, in no mean: {", ".join(absent)}' if absent else ''

@@ -11,13 +11,14 @@ from .decode_heads import (
     SegFormerMLPHead,
     ShrunkATMHead,
 )
-from .losses import ATMLoss, CategoryConsistentLoss
+from .losses import ATMLoss, BandedCrossEntropyLoss, CategoryConsistentLoss
 from .necks import FeatureUpsampler
 from .segmentors import DistilledEncoderDecoder, HalfResolutionEncoderDecoder, LeanEncoderDecoder, LeanTTAModel
 
 __all__ = [
     'ATMHead',
     'ATMLoss',
+    'BandedCrossEntropyLoss',
     'CategoryConsistentLoss',
     'DistilledEncoderDecoder',
     'FeatureUpsampler',

@@ -1,29 +1,34 @@
 """ConfusionMetric: against mmseg's IoUMetric, a slow loop, over two ranks, and its errors."""
 
+import csv
 import json
 import logging
+import re
 from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
+from mmengine.config import Config
 from mmengine.dataset import DefaultSampler
 from mmengine.logging import MMLogger
 from mmseg.evaluation import IoUMetric
 from mmseg.registry import METRICS
 from PIL import Image
+from sklearn.metrics import confusion_matrix as sklearn_matrix
 from torch import Tensor
 
 from scaseg.errors import UserError
 from scaseg.evaluation import ConfusionMetric, class_figures, confusion_matrix, mean_figures
 
+REPOSITORY = Path(__file__).parents[2]
 CLASSES = ('sky', 'road', 'car', 'ghost', 'kite', 'tree')
 NUM_SAMPLES = 5  # odd, so that two ranks cannot share them evenly
 
 
-def random_samples(seed: int = 0) -> list[dict]:
-    """Ignored pixels; 'ghost' (3) occurs nowhere, 'kite' (4) in predictions only."""
+def random_samples(seed: int = 0, kites_in_truth: bool = False) -> list[dict]:
+    """Ignored pixels; 'ghost' (3) occurs nowhere, 'kite' (4) in predictions only or in both."""
     generator = torch.Generator().manual_seed(seed)
     label_ids, prediction_ids = torch.tensor([0, 1, 2, 5, 255]), torch.tensor([0, 1, 2, 4, 5])
     samples = []
@@ -32,6 +37,8 @@ def random_samples(seed: int = 0) -> list[dict]:
         pick = torch.randint(5, (2, 1, height, width), generator=generator)
         label, prediction = label_ids[pick[0]], prediction_ids[pick[1]]
         prediction = torch.where((pick[0] < 3) & (prediction != 4), label, prediction)  # right more often than not
+        if kites_in_truth:
+            label[..., 0, :3] = 4
         samples.append(make_sample(prediction, label, name=f'image{index}'))
     return samples
 
@@ -71,13 +78,14 @@ def evaluate(metric: ConfusionMetric, samples: list[dict]) -> dict[str, float]:
 
 @pytest.mark.parametrize('seed', range(3))
 def test_agrees_with_iou_metric_to_its_two_decimals(seed: int) -> None:
-    samples = random_samples(seed)
-    reference = IoUMetric()
+    samples = random_samples(seed, kites_in_truth=True)
+    reference = IoUMetric(iou_metrics=['mIoU', 'mDice'])
     reference.dataset_meta = {'classes': CLASSES}
     reference.process({}, samples)
     expected = reference.evaluate(size=NUM_SAMPLES)
     figures = evaluate(make_metric(), samples)
-    assert set(figures) == {'mIoU', 'mAcc', 'aAcc'} == set(expected)
+    assert set(figures) == {'mIoU', 'mAcc', 'aAcc', 'mDice', 'fwIoU'} == {*expected, 'fwIoU'}
+    del figures['fwIoU']
     for name, value in figures.items():
         assert isinstance(value, float)
         assert value == pytest.approx(float(expected[name]), abs=0.00501)
@@ -100,15 +108,48 @@ def test_small_integer_types_do_not_overflow() -> None:
 
 
 def test_figures_by_hand() -> None:
+    """Class 2 is predicted but not in the truth, class 3 neither: both are in no mean."""
     #                        predicted 0  1  2  3
     matrix = torch.tensor([[6, 2, 0, 0], [0, 1, 1, 0], [0, 0, 0, 0], [0, 0, 0, 0]])
     figures = class_figures(matrix)
-    torch.testing.assert_close(figures.iou[:3], torch.tensor([6 / 8, 1 / 4, 0.0], dtype=torch.float64))
+    torch.testing.assert_close(figures.iou[:2], torch.tensor([6 / 8, 1 / 4], dtype=torch.float64))
     torch.testing.assert_close(figures.acc[:2], torch.tensor([6 / 8, 1 / 2], dtype=torch.float64))
-    assert figures.iou[3].isnan() and figures.acc[2:].isnan().all()
+    torch.testing.assert_close(figures.dice[:2], torch.tensor([12 / 14, 2 / 5], dtype=torch.float64))
+    assert all(figure[2:].isnan().all() for figure in (figures.iou, figures.acc, figures.dice))
     assert figures.share.tolist() == [0.8, 0.2, 0.0, 0.0]
-    expected = {'mIoU': 100 * (6 / 8 + 1 / 4 + 0) / 3, 'mAcc': 100 * (6 / 8 + 1 / 2) / 2, 'aAcc': 70.0}
+    expected = {'mIoU': 100 * (6 / 8 + 1 / 4) / 2, 'mAcc': 100 * (6 / 8 + 1 / 2) / 2, 'aAcc': 70.0}
+    expected |= {'fwIoU': 100 * (0.8 * 6 / 8 + 0.2 * 1 / 4), 'mDice': 100 * (12 / 14 + 2 / 5) / 2}
     assert mean_figures(matrix) == pytest.approx(expected, rel=1e-12)
+
+
+@pytest.mark.parametrize('num_classes', [2, 19, 150])
+def test_matrix_is_that_of_scikit_learn(num_classes: int) -> None:
+    """More pixels than are counted at a time, some of them ignored."""
+    label, prediction = torch.randint(num_classes, (2, 301, 487))
+    label[:40, 17:] = 255
+    counted = label != 255
+    expected = sklearn_matrix(label[counted], prediction[counted], labels=range(num_classes))
+    found = confusion_matrix(prediction, label.to(torch.uint8), num_classes)
+    np.testing.assert_array_equal(found.numpy(), expected)
+
+
+def test_figures_are_those_of_cityscapesscripts() -> None:
+    """Its table of ids and its scores, on label maps of the 34 ids; runs where the package is installed."""
+    labels = pytest.importorskip('cityscapesscripts.helpers.labels')
+    script = pytest.importorskip('cityscapesscripts.evaluation.evalPixelLevelSemanticLabeling')
+    ids = [labels.trainId2label[index].id for index in range(19)]
+    cfg = Config.fromfile(REPOSITORY / 'configs/_base_/datasets/cityscapes_1024x1024.py')
+    assert cfg.test_evaluator.label_ids == ids
+    label, prediction = torch.randint(19, (2, 120, 160)).where(torch.rand(2, 120, 160) > 0.5, 3)
+    label[:20] = 255
+    official = script.generateMatrix(script.args)
+    truth = np.where(label == 255, 0, np.asarray(ids)[label.clamp(max=18)]).astype(np.int64)  # id 0 is "unlabeled"
+    for row, column in zip(truth.ravel(), np.asarray(ids)[prediction].ravel(), strict=True):
+        official[row, column] += 1
+    matrix = confusion_matrix(prediction, label, 19)
+    np.testing.assert_array_equal(matrix.numpy(), official[np.ix_(ids, ids)])
+    expected = [script.getIouScoreForLabel(index, official, script.args) for index in ids]
+    np.testing.assert_allclose(class_figures(matrix).iou.numpy(), expected, rtol=1e-12)
 
 
 def test_the_figures_of_one_evaluation_do_not_reach_the_next() -> None:
@@ -176,11 +217,11 @@ def test_sizes_that_differ_point_to_the_pipeline() -> None:
 
 def test_class_table_marks_absent_classes(log_lines: list[str]) -> None:
     evaluate(make_metric(class_table=True), random_samples())
-    rows = {cells[1].strip(): [cell.strip() for cell in cells[2:5]] for cells in map(split_row, log_lines) if cells}
-    assert rows['class'] == ['IoU', 'Acc', 'share of pixels']
-    assert rows['ghost'] == ['absent', 'absent', '0.00']
-    assert rows['kite'] == ['0.00', '-', '0.00']
+    rows = {cells[1].strip(): [cell.strip() for cell in cells[2:6]] for cells in map(split_row, log_lines) if cells}
+    assert rows['class'] == ['IoU', 'Acc', 'Dice', 'share of pixels']
+    assert rows['ghost'] == rows['kite'] == ['absent', 'absent', 'absent', '0.00']
     assert all(len(cell.split('.')[1]) == 2 for cell in rows['sky'])
+    assert re.fullmatch(r'Not in the truth, in no mean: ghost, kite \(predicted for \d+ pixels\)', log_lines[-1])
 
 
 def split_row(line: str) -> list[str]:
@@ -199,6 +240,39 @@ def test_output_dir_takes_label_maps(tmp_path: Path) -> None:
     for index, offset in ((0, 0), (1, 1)):
         saved = np.array(Image.open(tmp_path / 'maps' / f'image{index}.png'))
         np.testing.assert_array_equal(saved, samples[index]['pred_sem_seg']['data'][0].numpy() + offset)
+
+
+def test_output_dir_takes_the_ids_of_a_benchmark_and_a_palette(tmp_path: Path) -> None:
+    sample = random_samples()[0]
+    ids, colours = [7, 8, 11, 33, 0, 255], [[index, 2 * index, 3 * index] for index in range(6)]
+    metric = make_metric(output_dir=str(tmp_path), label_ids=ids, palette=True)
+    metric.dataset_meta['palette'] = colours
+    evaluate(metric, [sample])
+    saved, prediction = Image.open(tmp_path / 'image0.png'), sample['pred_sem_seg']['data'][0]
+    np.testing.assert_array_equal(np.array(saved), np.asarray(ids)[prediction])
+    np.testing.assert_array_equal(np.array(saved.convert('RGB')), np.asarray(colours)[prediction])
+    with pytest.raises(UserError, match='label_ids of ConfusionMetric: 2 ids for 6 classes'):
+        make_metric(output_dir=str(tmp_path), label_ids=[1, 2]).process({}, [sample])
+
+
+def test_the_matrix_as_csv_and_picture(tmp_path: Path) -> None:
+    samples = random_samples()
+    evaluate(make_metric(matrix_dir=str(tmp_path)), samples)
+    with (tmp_path / 'confusion.csv').open(newline='') as file:
+        header, *rows = csv.reader(file)
+    assert header == ['truth', *CLASSES] and [row[0] for row in rows] == list(CLASSES)
+    pairs = [(sample['pred_sem_seg']['data'], sample['gt_sem_seg']['data']) for sample in samples]
+    expected = sum(confusion_matrix(*pair, num_classes=6) for pair in pairs)
+    np.testing.assert_array_equal(np.asarray([row[1:] for row in rows], dtype=np.int64), expected)
+    assert Image.open(tmp_path / 'confusion.png').width > 300
+
+
+def test_the_iou_of_each_class_unrounded() -> None:
+    samples = random_samples()
+    figures = evaluate(make_metric(per_class=True), samples)
+    of_classes = {name: value for name, value in figures.items() if name.startswith('IoU/')}
+    assert list(of_classes) == ['IoU/sky', 'IoU/road', 'IoU/car', 'IoU/tree'], 'those in the truth'
+    assert np.mean(list(of_classes.values())) == pytest.approx(figures['mIoU'], rel=1e-12)
 
 
 def test_format_only_needs_no_labels_and_gives_no_figures(tmp_path: Path) -> None:

@@ -5,15 +5,11 @@ from pathlib import Path
 import pytest
 import torch
 from mmengine.config import ConfigDict
-from mmengine.structures import PixelData
-from mmseg.models.segmentors import SegTTAModel
 from mmseg.registry import MODELS
-from mmseg.structures import SegDataSample
-from torch import Tensor
 
 from scaseg.apis import count_complexity
 from scaseg.apis.config import load_config
-from scaseg.models import LeanEncoderDecoder, LeanTTAModel
+from scaseg.models import LeanEncoderDecoder
 from scaseg.weights.table import TABLE
 
 CONFIGS = Path(__file__).parents[2] / 'configs/segvit'
@@ -26,11 +22,10 @@ SHRUNK = dict(
     backbone=ENCODER | dict(type='ShrunkVisionTransformer', shrink_at=1, out_indices=[0, 2]),
     decode_head=PLAIN['decode_head'] | dict(type='ShrunkATMHead', grid_size=(4, 4)),
 )
-LOGITS = PLAIN | dict(decode_head=dict(type='FCNHead', in_channels=16, channels=8, num_convs=1, num_classes=5))
 
 
 def build(settings: dict, test_cfg: dict | None = None) -> LeanEncoderDecoder:
-    test_cfg = ConfigDict(test_cfg or dict(mode='whole'))
+    test_cfg = ConfigDict(full_logits=True, **(test_cfg or dict(mode='whole')))
     model = MODELS.build(dict(type='LeanEncoderDecoder', test_cfg=test_cfg) | settings)
     model.init_weights()
     return model.eval()
@@ -92,28 +87,3 @@ def test_probabilities_of_overlapping_windows_are_averaged(settings: dict) -> No
             count[top : top + 32] += 1
         (found,) = model.predict(x)
     torch.testing.assert_close(found.seg_logits.data, total / count)
-
-
-def views(*maps: Tensor) -> list[SegDataSample]:
-    label = PixelData(data=torch.zeros(1, 2, 3, dtype=torch.long))
-    return [SegDataSample(seg_logits=PixelData(data=x), gt_sem_seg=label, metainfo=dict(img_path='a')) for x in maps]
-
-
-def test_augmented_probabilities_are_averaged_as_they_are() -> None:
-    model = LeanTTAModel(module=build(PLAIN))
-    first, second = torch.zeros(5, 2, 3), torch.zeros(5, 2, 3)
-    first[1], first[2], second[2] = 0.9, 0.85, 0.06
-    (merged,) = model.merge_preds([views(first, second)])
-    torch.testing.assert_close(merged.seg_logits.data, (first + second) / 2)
-    assert merged.pred_sem_seg.data.tolist() == [[[2] * 3] * 2]
-    assert merged.gt_sem_seg.data.shape == (1, 2, 3) and merged.img_path == 'a'
-    (misread,) = SegTTAModel(module=model.module).merge_preds([views(first, second)])
-    assert misread.pred_sem_seg.data.tolist() == [[[1] * 3] * 2], 'the softmax of probabilities decides otherwise'
-
-
-def test_augmented_logits_are_averaged_after_the_softmax() -> None:
-    module = build(LOGITS)
-    assert not module.gives_probabilities
-    maps = [5 * torch.randn(5, 2, 3) for _ in range(3)]
-    (merged,) = LeanTTAModel(module=module).merge_preds([views(*maps)])
-    assert torch.equal(merged.pred_sem_seg.data[0], sum(x.softmax(0) for x in maps).argmax(0))

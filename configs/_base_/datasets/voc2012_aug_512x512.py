@@ -40,3 +40,5 @@ val_dataloader = dict(
     )
 )
 test_dataloader = val_dataloader
+
+test_evaluator = dict(palette=True)  # saved predictions are indexed PNG, as the benchmark's server takes them

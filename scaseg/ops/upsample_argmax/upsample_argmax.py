@@ -37,6 +37,7 @@ def upsample_argmax(scores: Tensor, size: tuple[int, int], align_corners: bool =
     return argmax_of_planes(planes, num_classes, classes_at_once(num_classes, [size], scores.device))
 
 
+@torch.no_grad()
 def argmax_of_planes(planes: Callable[[slice], Tensor], num_classes: int, at_once: int) -> Tensor:
     """The labels of ``planes(slice(0, num_classes)).argmax(1)``, from a few planes at a time.
 

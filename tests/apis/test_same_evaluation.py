@@ -1,0 +1,67 @@
+"""An evaluation is the same every time: figures and files, with any number of workers and processes."""
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+import torch
+from mmseg.registry import MODELS
+
+from scaseg.apis import test as evaluate
+from scaseg.apis.config import load_config
+
+REPOSITORY = Path(__file__).parents[2]
+FILES = dict(out='out', show_dir='show', figure='figure.png')
+
+
+@pytest.fixture
+def checkpoint(config: Path, tmp_path: Path) -> Path:
+    """Random weights whose predictions hold several classes; more images than the figure has rows."""
+    config.write_text(config.read_text().replace('dataset=dict(size=3,', 'dataset=dict(size=9,'))
+    model = MODELS.build(load_config(config).model)
+    torch.nn.init.normal_(model.decode_head.conv_seg.weight)
+    torch.save(dict(state_dict=model.state_dict()), tmp_path / 'weights.pth')
+    return tmp_path / 'weights.pth'
+
+
+def run(config: Path, checkpoint: Path, folder: Path, **options: object) -> dict[str, float]:
+    return evaluate(
+        config, checkpoint, folder, **{flag: folder / name for flag, name in FILES.items()}, options=options
+    )
+
+
+def contents(folder: Path) -> dict[str, bytes]:
+    names = [*folder.glob('out/*'), *folder.glob('show/*'), folder / 'figure.png']
+    return {str(path.relative_to(folder)): path.read_bytes() for path in names}
+
+
+def test_whatever_the_workers(config: Path, checkpoint: Path, tmp_path: Path) -> None:
+    first = run(config, checkpoint, tmp_path / 'a')
+    again = run(config, checkpoint, tmp_path / 'b')
+    workers = run(config, checkpoint, tmp_path / 'c', **{'test_dataloader.num_workers': 2})
+    assert first == again == workers
+    files = contents(tmp_path / 'a')
+    assert len(files) == 2 * 9 + 1
+    assert files == contents(tmp_path / 'b') == contents(tmp_path / 'c')
+
+
+def test_whatever_the_processes(config: Path, checkpoint: Path, tmp_path: Path) -> None:
+    """With the same threads, that is: with other ones, convolutions round otherwise."""
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)
+    try:
+        alone = run(config, checkpoint, tmp_path / 'one')
+    finally:
+        torch.set_num_threads(threads)
+    folder = tmp_path / 'two'
+    command = ['bash', 'tools/dist_test.sh', config, checkpoint, 2, '--work-dir', folder, '--out', folder / 'out']
+    command += ['--show-dir', folder / 'show', '--figure', folder / 'figure.png']
+    path = f'{Path(sys.executable).parent}:{os.environ["PATH"]}'
+    environment = os.environ | {'PATH': path, 'OMP_NUM_THREADS': '1'}
+    subprocess.run(list(map(str, command)), cwd=REPOSITORY, env=environment, capture_output=True, check=True)
+    together = json.loads(next(folder.glob('*/*.json')).read_text())
+    assert {name: together[name] for name in alone} == alone
+    assert contents(folder) == contents(tmp_path / 'one')
