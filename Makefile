@@ -47,7 +47,7 @@ quickstart: install  ## train a small network on made-up scenes, score it, draw 
 	@echo 'Next: run `source .venv/bin/activate`; docs/datasets.md says how data get into data/, README.md how to train on them.'
 
 test: install  ## run the tests
-	@echo '2/2 running the tests: 2 to 4 minutes on two CPU cores'
+	@echo '2/2 running the tests: 7 to 9 minutes on two CPU cores'
 	@$(VENV_PYTHON) -m pytest
 
 lint: install  ## check style, formatting and types

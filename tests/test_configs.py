@@ -86,7 +86,7 @@ def test_data_and_model_agree(path: Path) -> None:
 def test_the_name_says_what_is_inside(path: Path) -> None:
     """{method}_{encoder}_{gpus}xb{batch}-{schedule}_{dataset}-{crop}, as in mmseg."""
     cfg = load(path)
-    name = re.fullmatch(r'[a-z]+_[a-z0-9-]+_(\d+)xb(\d+)-(\d+)(k|it)_[a-z0-9-]+-(\d+)x(\d+)', path.stem)
+    name = re.fullmatch(r'[a-z-]+_[a-z0-9-]+_(\d+)xb(\d+)-(\d+)(k|it)_[a-z0-9-]+-(\d+)x(\d+)', path.stem)
     assert name, path.stem
     assert int(name[2]) == cfg.train_dataloader.batch_size
     assert int(name[3]) * (1000 if name[4] == 'k' else 1) == cfg.train_cfg.max_iters

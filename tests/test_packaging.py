@@ -17,6 +17,7 @@ import scaseg
 
 ROOT = Path(__file__).resolve().parents[1]
 IMPORTED_AS = {
+    'yaml': 'pyyaml',
     'cv2': 'opencv-python',
     'mmcv': 'onedl-mmcv',
     'mmengine': 'onedl-mmengine',

@@ -1,11 +1,14 @@
 """What the command line tools share: the flags, and how an error looks."""
 
 import argparse
+import logging
+import os
 import sys
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import torch
+import torch.distributed
 from mmengine.config import DictAction
 
 from scaseg.errors import UserError
@@ -71,12 +74,27 @@ def run_tool(main: Callable[[], object]) -> None:
     """Run a tool: a UserError becomes one line and exit status 2, Ctrl-C exit status 130."""
     try:
         main()
+        if torch.distributed.is_initialized():
+            _end_process_of_many()
     except UserError as error:
         print(f'error: {_message(error)}', file=sys.stderr)
         sys.exit(2)
     except KeyboardInterrupt:
         print('interrupted', file=sys.stderr)
         sys.exit(130)
+
+
+def _end_process_of_many() -> None:
+    """End this process without tearing down the interpreter.
+
+    A thread of gloo may hold the tensors of the last reduction a moment longer than we do. Where it frees them while
+    the interpreter ends, it aborts the process, and torchrun reports a failure of a run that is complete.
+    """
+    torch.distributed.destroy_process_group()
+    logging.shutdown()
+    sys.stdout.flush()
+    sys.stderr.flush()
+    os._exit(0)
 
 
 def _message(error: UserError) -> str:
