@@ -34,10 +34,10 @@ def main() -> None:
     parser.add_argument('op', choices=sorted(OP_BENCHMARKS))
     parser.add_argument('--device', type=torch.device, default=torch.device('cpu'), help='cpu or cuda (default: cpu)')
     parser.add_argument('--seconds', type=float, default=2.0, help='for each form, size and pass (default: 2)')
-    parser.add_argument('--most-tokens', type=int, help='leave out sizes with more queries or keys')
-    parser.add_argument(
-        '--whole', action='store_true', help='measure O(N·M) forms with all queries, whatever it takes'
-    )
+    parser.add_argument('--cases', type=int, nargs='+', help='which of the sizes, counted from 1 (default: all)')
+    parser.add_argument('--forms', nargs='+', help='which of the forms, as the table names them (default: all)')
+    parser.add_argument('--passes', nargs='+', choices=list(PASSES), default=list(PASSES))
+    parser.add_argument('--whole', action='store_true', help='give O(N·M) forms all queries, whatever it takes')
     parser.add_argument('--csv', type=Path, help='file to append to (default: work_dirs/benchmarks/OP.csv)')
     args = parser.parse_args()
     benchmark = OP_BENCHMARKS[args.op]
@@ -46,16 +46,20 @@ def main() -> None:
     path = args.csv or Path('work_dirs/benchmarks') / f'{args.op}.csv'
     about = circumstances(args.device)
     print(', '.join(f'{name} {value}' for name, value in about.items()))
-    for case in benchmark.cases(args.device):
-        if args.most_tokens and max(case.sizes.values()) > args.most_tokens:
+    for number, case in enumerate(benchmark.cases(args.device), start=1):
+        if args.cases and number not in args.cases:
             continue
-        rows = measure(replace(case, share=1, slow=frozenset()) if args.whole else case, args.device, args.seconds)
+        if unknown := set(args.forms or ()) - set(case.forms):
+            raise UserError(f'--forms {" ".join(sorted(unknown))}: {args.op} has {", ".join(case.forms)}')
+        case = replace(case, forms={name: case.forms[name] for name in args.forms or case.forms})
+        case = replace(case, share=1, slow=frozenset()) if args.whole else case
+        rows = measure(case, args.passes, args.device, args.seconds)
         print_case(case, rows)
         append_csv(path, [about | case.sizes | row for row in rows])
     print(f'appended to {path}')
 
 
-def measure(case: Case, device: torch.device, seconds: float) -> list[dict]:
+def measure(case: Case, which_passes: Sequence[str], device: torch.device, seconds: float) -> list[dict]:
     """One row for each form and pass."""
     with torch.no_grad():
         expected = case.reference(*(x.double() for x in case.inputs))
@@ -63,10 +67,10 @@ def measure(case: Case, device: torch.device, seconds: float) -> list[dict]:
             name: form(*case.inputs) for name, form in case.forms.items() if case.share == 1 or name not in case.slow
         }
         errors = {name: (case.sample(out) - expected).norm() / expected.norm() for name, out in whole.items()}
-        out_bytes = next(iter(whole.values())).nbytes
+        out_bytes = case.share * next(iter(case.forms.values()))(*(case.few or case.inputs)).nbytes
     rows = []
-    for passes, run in (('forward', _forward), ('forward+backward', _forward_backward)):
-        calls = {}
+    for passes in which_passes:
+        run, calls = PASSES[passes], {}
         for name, form in case.forms.items():
             if passes == 'forward' or not name.startswith('copy'):
                 calls[name] = run(form, case.few if name in case.slow else case.inputs)
@@ -113,6 +117,8 @@ def _forward_backward(form: Callable[..., Tensor], inputs: Sequence[Tensor]) -> 
 
     return call
 
+
+PASSES = {'forward': _forward, 'forward+backward': _forward_backward}
 
 if __name__ == '__main__':
     run_tool(main)
