@@ -15,7 +15,7 @@ import yaml
 from scaseg.errors import UserError
 
 NAME = re.compile(
-    r'(?P<method>[a-z]+)_(?P<encoder>[a-z0-9-]+)_(?P<setting>(?P<gpus>\d+)xb(?P<batch>\d+)-(?P<schedule>\d+(k|it))'
+    r'(?P<method>[a-z-]+)_(?P<encoder>[a-z0-9-]+)_(?P<setting>(?P<gpus>\d+)xb(?P<batch>\d+)-(?P<schedule>\d+(k|it))'
     r'_(?P<dataset>[a-z0-9-]+)-(?P<crop>\d+x\d+))'
 )
 COSTS = re.compile(r'^# ([\d.]+) M parameters, ([\d.]+) GMACs at (\d+x\d+)\.', re.MULTILINE)
