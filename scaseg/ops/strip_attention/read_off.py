@@ -121,4 +121,5 @@ def _sum_into_cells(grad: Tensor, cell: Tensor, u: Tensor, table: Tensor) -> Ten
     for _ in range(3):
         powers.append(powers[-1] * u.unsqueeze(-1))
     sums = torch.zeros_like(table, dtype=torch.float64).view(-1, 4 * table.shape[-1])
-    return sums.index_add_(0, cell.flatten(), torch.cat(powers, dim=-1).flatten(0, 1)).view(table.shape)
+    # torch adds rows several times faster by indices of 64 bits
+    return sums.index_add_(0, cell.flatten().long(), torch.cat(powers, dim=-1).flatten(0, 1)).view(table.shape)
