@@ -1,0 +1,28 @@
+# SegViT Shrunk (arXiv 2210.05844) in miniature, from scratch: its head finds its way by the encoder's positions.
+# 0.96 M parameters, 0.25 GMACs at 128x128. Runs on a CPU in minutes.
+# python tools/train.py configs/segvit/segvit_vit-shrunk_1xb8-1500it_toyscenes-128x128.py
+_base_ = '../scaseg/scaseg_convnext-atto_1xb8-1500it_toyscenes-128x128.py'
+
+model = dict(
+    backbone=dict(
+        _delete_=True,
+        type='ShrunkVisionTransformer',
+        embed_dims=64,
+        num_layers=6,
+        num_heads=4,
+        img_size={{_base_.crop_size}},
+        patch_size=8,
+        out_indices=(1, 5),
+        shrink_at=2,
+    ),
+    decode_head=dict(
+        _delete_=True,
+        type='ShrunkATMHead',
+        in_channels=[64, 64],
+        embed_dims=64,
+        num_heads=4,
+        grid_size=(16, 16),
+        num_classes={{_base_.num_classes}},
+    ),
+)
+optim_wrapper = dict(optimizer=dict(lr=1e-3), clip_grad=dict(max_norm=35, norm_type=2))
