@@ -30,7 +30,7 @@ setup(
     description='Strip cross-attention decoders for efficient semantic segmentation, on mmsegmentation',
     license='Apache-2.0',
     packages=find_packages(include=['scaseg', 'scaseg.*']),
-    python_requires='>=3.10',
+    python_requires='>=3.11',
     install_requires=read_requirements(),
     extras_require={
         'dev': ['pytest', 'ruff', 'mypy', 'pre-commit', 'onnx', 'onnxscript', 'onnxruntime', 'scikit-learn'],

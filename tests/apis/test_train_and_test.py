@@ -6,6 +6,7 @@ import signal
 import subprocess
 import sys
 import time
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -240,12 +241,16 @@ def test_an_interrupted_training_can_be_resumed(config: Path, tmp_path: Path, ho
         stdout=subprocess.DEVNULL,
         stderr=subprocess.PIPE,
         text=True,
+        preexec_fn=partial(signal.signal, signal.SIGINT, signal.SIG_DFL),  # a shell's background job ignores Ctrl-C
     )
-    deadline = time.monotonic() + 120
-    while not list((tmp_path / 'run').glob('iter_*.pth')) and time.monotonic() < deadline:
-        time.sleep(0.1)
-    process.send_signal(how)
-    _, errors = process.communicate(timeout=60)
+    try:
+        deadline = time.monotonic() + 120
+        while not list((tmp_path / 'run').glob('iter_*.pth')) and time.monotonic() < deadline:
+            time.sleep(0.1)
+        process.send_signal(how)
+        _, errors = process.communicate(timeout=60)
+    finally:
+        process.kill()
     if how == signal.SIGINT:
         assert process.returncode == 130
         assert 'Traceback' not in errors
