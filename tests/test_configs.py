@@ -82,6 +82,18 @@ def test_data_and_model_agree(path: Path) -> None:
     assert schedule[-1].end == cfg.train_cfg.max_iters
 
 
+@pytest.mark.parametrize('path', [param for param in CONFIGS if param.values[0].parent.name == 'ablations'])
+def test_an_ablation_differs_from_scaseg_in_its_head_alone(path: Path) -> None:
+    setting = path.stem.partition('_')[2]
+    cfg, base = load(path).to_dict(), load(REPOSITORY / f'configs/scaseg/scaseg_{setting}.py').to_dict()
+    head, scaseg_head = cfg['model'].pop('decode_head'), base['model'].pop('decode_head')
+    assert cfg == base
+    assert head['type'] != scaseg_head['type']
+    assert head['num_classes'] == scaseg_head['num_classes']
+    if not path.stem.startswith('linear_'):  # which keeps the levels as they are
+        assert head.get('channels', head.get('embed_dims')) == scaseg_head['channels']
+
+
 @pytest.mark.parametrize('path', CONFIGS)
 def test_the_name_says_what_is_inside(path: Path) -> None:
     """{method}_{encoder}_{gpus}xb{batch}-{schedule}_{dataset}-{crop}, as in mmseg."""

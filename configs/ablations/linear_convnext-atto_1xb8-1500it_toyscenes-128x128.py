@@ -13,7 +13,7 @@ model = dict(
         in_channels=[32, 64, 128],
         in_index=[0, 1, 2],
         channels=224,
-        num_classes=10,
+        num_classes={{_base_.num_classes}},
         dropout_ratio=0.0,
     ),
 )

@@ -4,4 +4,5 @@
 _base_ = './ccnet_r101-d8_4xb2-60k_cityscapes-769x769.py'
 
 # Pixels whose class has a probability below 0.7 count, and in any case the worst 100 000 of a GPU's two images.
-model = dict(decode_head=dict(sampler=dict(type='OHEMPixelSampler', thresh=0.7, min_kept=50000)))
+hard_pixels = dict(_delete_=True, type='OHEMCrossEntropyLoss', thresh=0.7, min_kept=100000)
+model = dict(decode_head=dict(loss_decode=hard_pixels))

@@ -10,7 +10,8 @@ _base_ = [
 
 model = dict(
     data_preprocessor=dict(size={{_base_.crop_size}}),
-    decode_head=dict(align_corners=True, num_classes={{_base_.num_classes}}),
-    auxiliary_head=dict(align_corners=True, num_classes={{_base_.num_classes}}),
+    # like the official loss, the mean over the labelled pixels
+    decode_head=dict(align_corners=True, num_classes={{_base_.num_classes}}, loss_decode=dict(avg_non_ignore=True)),
+    auxiliary_head=dict(align_corners=True, num_classes={{_base_.num_classes}}, loss_decode=dict(avg_non_ignore=True)),
     test_cfg=dict(mode='slide', crop_size=(769, 769), stride=(513, 513)),
 )

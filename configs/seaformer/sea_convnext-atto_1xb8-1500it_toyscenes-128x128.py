@@ -1,5 +1,5 @@
 # The encoder and recipe of the quickstart under SEA attention (SEAHead is our construction, see docs/seaformer.md).
-# 0.58 M parameters, 0.08 GMACs at 128x128. Not run here.
+# 0.58 M parameters, 0.08 GMACs at 128x128. Results in docs/ablations.md.
 # python tools/train.py configs/seaformer/sea_convnext-atto_1xb8-1500it_toyscenes-128x128.py
 _base_ = '../scaseg/scaseg_convnext-atto_1xb8-1500it_toyscenes-128x128.py'
 

@@ -24,5 +24,20 @@ test_pipeline = [
     dict(type='CheckLabels', num_classes={{_base_.num_classes}}),
     dict(type='PackSegInputs'),
 ]
+tta_pipeline = [
+    dict(type='LoadImage'),
+    dict(
+        type='TestTimeAug',
+        transforms=[
+            [
+                dict(type='ResizeShortestEdge', scale=max(480, int(520 * ratio)), max_size=10**6)
+                for ratio in (0.5, 0.75, 1.0, 1.25, 1.5, 1.75)
+            ],
+            [dict(type='RandomFlip', prob=0.0), dict(type='RandomFlip', prob=1.0)],
+            [dict(type='LoadLabels')],
+            [dict(type='PackSegInputs')],
+        ],
+    ),
+]
 val_dataloader = dict(dataset=dict(pipeline=test_pipeline))
 test_dataloader = val_dataloader

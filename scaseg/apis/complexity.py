@@ -16,6 +16,15 @@ from torch.utils.flop_counter import FlopCounterMode
 MOVES = {'cat', 'clone', 'constant_pad_nd', 'contiguous', 'copy_', 'flip', 'gather', 'index', 'index_select', 'repeat'}
 MOVES |= {'_reshape_alias', '_to_copy', '_unsafe_view', 'detach', 'lift_fresh', 'roll', 'stack'}
 MOVES |= {'arange', 'empty', 'empty_like', 'fill_', 'full', 'new_empty', 'new_zeros', 'ones', 'ones_like', 'zeros'}
+# What mmengine's and fvcore's counters, which papers quote, add for each element of the input and of the output.
+QUOTED = {
+    'native_batch_norm': (2, 0),
+    '_native_batch_norm_legit_no_training': (2, 0),
+    'native_layer_norm': (5, 0),
+    'native_group_norm': (5, 0),
+    'upsample_bilinear2d': (0, 4),
+    'upsample_nearest2d': (0, 1),
+}
 
 
 @dataclass(frozen=True)
@@ -27,7 +36,10 @@ class Complexity:
         parameters: of the model as it is trained, and of its ``encoder`` and ``head``; auxiliary heads are in the
             model's number alone.
         macs: multiply-accumulates of convolutions and matrix products from the image to the map of its size, attention
-            included: what papers call FLOPs.
+            included.
+        quoted: what papers call FLOPs: the multiply-accumulates, and for each element of a norm and of an interpolated
+            map the few operations that mmengine's and fvcore's counters put down; the last interpolation, to the size
+            of the image, is left out, as where these counters see the logits alone.
         flops: operations on floating-point numbers of the same passes: two for each multiply-accumulate, and for every
             other operator that computes (norms, activations, softmax, pooling, interpolation, sums) one for each
             element of its output or of its largest input, whichever is more; copies are free.
@@ -38,6 +50,7 @@ class Complexity:
     shape: tuple[int, int]
     parameters: dict[str, int]
     macs: dict[str, int]
+    quoted: dict[str, int]
     flops: dict[str, int]
     head_macs: dict[str, int]
 
@@ -62,6 +75,7 @@ def count_complexity(model: BaseSegmentor, shape: tuple[int, int], in_channels: 
         shape,
         {part: sum(p.numel() for p in module.parameters()) for part, module in parameters.items()},
         {'model': whole.macs, 'encoder': encoder.macs, 'head': whole.macs - encoder.macs},
+        {'model': whole.quoted, 'encoder': encoder.quoted, 'head': whole.quoted - encoder.quoted},
         {'model': whole.flops, 'encoder': encoder.flops, 'head': whole.flops - encoder.flops},
         whole.of_parts,
     )
@@ -70,6 +84,7 @@ def count_complexity(model: BaseSegmentor, shape: tuple[int, int], in_channels: 
 @dataclass(frozen=True)
 class _Counts:
     macs: int
+    quoted: int
     flops: int
     of_parts: dict[str, int]
 
@@ -77,29 +92,33 @@ class _Counts:
 class _Elements(TorchDispatchMode):
     """Counts the elements that operators work on which are no products."""
 
-    def __init__(self, products: FlopCounterMode) -> None:
+    def __init__(self, products: FlopCounterMode, image_size: torch.Size) -> None:
         super().__init__()
         self.products = products
+        self.image_size = image_size
         self.total = 0
+        self.quoted = 0
 
     def __torch_dispatch__(self, func: Any, types: Any, args: tuple = (), kwargs: dict | None = None) -> Any:
         before = self.products.get_total_flops()
         out = func(*args, **(kwargs or {}))
-        if (
-            self.products.get_total_flops() == before
-            and not func.is_view
-            and func.overloadpacket.__name__ not in MOVES
-        ):
+        name = func.overloadpacket.__name__
+        if name in QUOTED:
+            per_input, per_output = QUOTED[name]
+            self.quoted += per_input * args[0].numel()
+            if per_output and out.shape[-2:] != self.image_size:
+                self.quoted += per_output * out.numel()
+        if self.products.get_total_flops() == before and not func.is_view and name not in MOVES:
             tensors = [x for x in tree_leaves((args, kwargs, out)) if isinstance(x, Tensor) and x.is_floating_point()]
             self.total += max((x.numel() for x in tensors), default=0)
         return out
 
 
-def _count(function: Callable, *args: Any, parts: dict[str, nn.Module] | None = None) -> _Counts:
+def _count(function: Callable, image: Tensor, *args: Any, parts: dict[str, nn.Module] | None = None) -> _Counts:
     of_parts: dict[str, int] = {}
     handles = []
     # Gradients stay enabled: nn.MultiheadAttention then takes its ordinary path, whose products can be counted.
-    with FlopCounterMode(display=False) as products, _Elements(products) as elements:
+    with FlopCounterMode(display=False) as products, _Elements(products, image.shape[-2:]) as elements:
 
         def add(name: str, sign: int, *_: Any) -> None:
             of_parts[name] = of_parts.get(name, 0) + sign * products.get_total_flops() // 2
@@ -107,11 +126,12 @@ def _count(function: Callable, *args: Any, parts: dict[str, nn.Module] | None = 
         for name, module in (parts or {}).items():
             handles.append(module.register_forward_pre_hook(functools.partial(add, name, -1)))
             handles.append(module.register_forward_hook(functools.partial(add, name, 1)))
-        function(*args)
+        function(image, *args)
     for handle in handles:
         handle.remove()
     total = products.get_total_flops()  # torch counts a multiply-accumulate as two operations
-    return _Counts(total // 2, total + elements.total, {name: macs for name, macs in of_parts.items() if macs})
+    of_parts = {name: macs for name, macs in of_parts.items() if macs}
+    return _Counts(total // 2, total // 2 + elements.quoted, total + elements.total, of_parts)
 
 
 def _parts(head: nn.Module) -> Iterator[tuple[str, nn.Module]]:

@@ -101,8 +101,9 @@ def _use_tta(cfg: Config) -> None:
 
 
 def _check_tta(model: BaseTTAModel, cfg: Config) -> None:
-    if getattr(model.module, 'gives_probabilities', False) and not isinstance(model, LeanTTAModel):
+    head = model.module.decode_head
+    if getattr(head, 'gives_probabilities', False) and not isinstance(model, LeanTTAModel):
         raise UserError(
             f'{cfg.filename}: tta_model.type={type(model).__name__!r} would take the softmax of what '
-            f"{type(model.module.decode_head).__name__} gives, which are probabilities; set it to 'LeanTTAModel'"
+            f"{type(head).__name__} gives, which are probabilities; set it to 'LeanTTAModel'"
         )

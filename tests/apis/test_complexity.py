@@ -81,6 +81,16 @@ def test_operations_are_two_for_each_product_and_one_for_each_element() -> None:
     assert complexity.flops['head'] == 2 * complexity.macs['head']
 
 
+def test_papers_quote_norms_and_interpolation_too() -> None:
+    norms = nn.Sequential(nn.BatchNorm2d(3), nn.GroupNorm(1, 3), nn.UpsamplingBilinear2d(scale_factor=2))
+    model = Probe(Fused())
+    model.embed = nn.Sequential(norms, nn.MaxPool2d(2), model.embed)
+    complexity = count_complexity(model, (64, 16))
+    pixels = 3 * 64 * 16
+    assert complexity.quoted['model'] == complexity.macs['model'] + (2 + 5 + 4 * 4) * pixels
+    assert complexity.quoted['head'] == complexity.macs['head']
+
+
 def test_a_head_is_counted_level_by_level() -> None:
     backbone = dict(type='TIMMFeatures', model_name='convnext_atto', depths=(1, 1, 1, 1), dims=(8, 16, 24, 32))
     head = dict(type='SCASegHead', in_channels=[8, 16, 24, 32], num_heads=[1, 2, 4, 8], channels=16, num_classes=5)

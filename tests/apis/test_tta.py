@@ -39,7 +39,10 @@ def test_probabilities_are_averaged(config: Path, checkpoint: Path, tmp_path: Pa
     assert 0 <= evaluate(config, checkpoint, tmp_path / 'run', tta=True)['mIoU'] <= 100
 
 
-def test_the_softmax_of_probabilities_is_refused(config: Path, checkpoint: Path, tmp_path: Path) -> None:
-    options = {'tta_model.type': 'SegTTAModel'}
+@pytest.mark.parametrize('segmentor', ['LeanEncoderDecoder', 'EncoderDecoder'])
+def test_the_softmax_of_probabilities_is_refused(
+    config: Path, checkpoint: Path, tmp_path: Path, segmentor: str
+) -> None:
+    options = {'tta_model.type': 'SegTTAModel', 'model.type': segmentor}
     with pytest.raises(UserError, match=r"tta_model\.type='SegTTAModel' .* ATMHead gives.*'LeanTTAModel'"):
         evaluate(config, checkpoint, tmp_path / 'run', tta=True, options=options)

@@ -125,7 +125,8 @@ def test_shrunk_gathers_from_the_shallow_level_first() -> None:
 
 @pytest.mark.parametrize('settings', [ATM, SHRUNK], ids=['ATMHead', 'ShrunkATMHead'])
 def test_masks_are_resized_before_they_become_probabilities(settings: dict) -> None:
-    head, inputs = build(settings), features()
+    head = build(settings)
+    inputs = features()[: len(head.in_channels)]
     classes, masks = head.predict_masks(inputs)[-1]
     out = head.predict(inputs, [dict(img_shape=(31, 50))] * 2, {})
     masks = F.interpolate(masks, size=(31, 50), mode='bilinear', align_corners=False).sigmoid()

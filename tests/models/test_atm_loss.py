@@ -85,6 +85,13 @@ def test_every_term(images: list[int], ignore_as_negative: bool) -> None:
     assert {name: float(value) for name, value in losses.items()} == pytest.approx(expected, rel=1e-5, abs=1e-7)
 
 
+def test_a_label_that_is_no_class_is_an_error() -> None:
+    labels = torch.zeros(1, 4, 4, dtype=torch.long)
+    labels[..., 0] = 5
+    with pytest.raises(RuntimeError, match='out of bounds'):
+        atm_loss.classes_present(labels, num_classes=5, ignore_index=255)
+
+
 def test_weights() -> None:
     labels, stages = draw_labels(), predictions(3)
     official = build()(stages, labels)

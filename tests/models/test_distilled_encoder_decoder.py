@@ -188,6 +188,29 @@ def test_upsampling_is_a_correction_of_the_interpolation() -> None:
     assert torch.equal(neck(maps)[0], F.interpolate(maps[0], scale_factor=2, mode='bilinear'))
 
 
+@pytest.mark.parametrize('kind', ['RCCAHead', 'ATMHead', 'SCASegHead'])
+def test_the_head_runs_once(tmp_path: Path, kind: str) -> None:
+    """A head whose loss needs more than its map, too: else norms would see the batch twice, dropout draw anew."""
+    loss = dict(loss_category=dict(type='CategoryConsistentLoss'))
+    rcca = dict(type='RCCAHead', in_channels=32, in_index=3, channels=16, num_classes=CLASSES) | loss
+    heads = {'RCCAHead': rcca | dict(norm_cfg=dict(type='BN')), 'ATMHead': ATM, 'SCASegHead': SCASEG}
+    model = build(tmp_path, heads[kind]).train()
+    calls: list[nn.Module] = []
+    for module in model.decode_head.modules():
+        module.register_forward_hook(lambda module, args, out: calls.append(module))
+    inputs, samples = batch()
+    model.loss(inputs, samples)
+    distilled = len(calls)
+    model.decode_head.loss(model.extract_feat(inputs), samples, None)
+    assert len(calls) == 2 * distilled > 0
+
+
+def test_a_map_of_one_channel_is_two_classes() -> None:
+    logits = torch.randn(2, 1, 3, 4)
+    expected = torch.cat([-F.softplus(logits), -F.softplus(-logits)], dim=1)
+    torch.testing.assert_close(log_probabilities(logits, gives_probabilities=False), expected)
+
+
 class TestErrors:
     def test_a_teacher_without_a_checkpoint(self, tmp_path: Path) -> None:
         with pytest.raises(UserError, match=r'model.teacher_checkpoint=.*nowhere\.pth.*train the teacher first'):
@@ -197,6 +220,23 @@ class TestErrors:
         torch.save(MODELS.build(segmentor(HAMBURGER)).state_dict(), tmp_path / 'teacher.pth')
         with pytest.raises(UserError, match=r'does not fit model.teacher: missing in the file: .*decode_head'):
             build(tmp_path)
+
+    def test_a_student_whose_levels_stay_half_as_large(self, tmp_path: Path) -> None:
+        with pytest.raises(ValueError, match=r'model\.neck: .* half as large .*FeatureUpsampler'):
+            build(tmp_path, neck=None)
+        model = build(tmp_path)
+        model.neck = nn.Identity()
+        with pytest.raises(UserError, match=r"model\.neck: .*\(8, 12\) where the teacher's is \(16, 24\)"):
+            model.loss(*batch())
+
+    def test_a_neck_of_other_channels(self, tmp_path: Path) -> None:
+        model = build(tmp_path, neck=NECK | dict(in_channels=CHANNELS[1:]))
+        with pytest.raises(UserError, match=r'neck\.in_channels=\[16, 24, 32\], but .*\[8, 16, 24, 32\]'):
+            model.loss(*batch())
+
+    def test_a_negative_weight(self, tmp_path: Path) -> None:
+        with pytest.raises(ValueError, match=r'model\.cross_weight=-1'):
+            build(tmp_path, cross_weight=-1)
 
     def test_a_teacher_of_other_classes(self, tmp_path: Path) -> None:
         with pytest.raises(ValueError, match=r'model\.teacher has 7 classes, the student 5'):

@@ -129,7 +129,7 @@ def test_evaluation_can_be_exported() -> None:
 
 
 @pytest.mark.parametrize(
-    'config, shape, parameters, macs',
+    'config, shape, parameters, quoted',
     [
         ('segnext_mscan-t_8xb2-160k_ade20k-512x512', (512, 512), 4.26, 6.45),
         ('segnext_mscan-s_8xb2-160k_ade20k-512x512', (512, 512), 13.93, 15.72),
@@ -138,11 +138,11 @@ def test_evaluation_can_be_exported() -> None:
         ('segnext_mscan-t_8xb1-160k_cityscapes-1024x1024', (1024, 2048), 4.23, 50.50),
     ],
 )
-def test_cost(config: str, shape: tuple[int, int], parameters: float, macs: float) -> None:
-    """Within 1 % of what mmengine's counter says of the official models (millions, billions); see docs/segnext.md."""
+def test_cost(config: str, shape: tuple[int, int], parameters: float, quoted: float) -> None:
+    """What mmengine's counter says of the official models (millions, billions); see docs/segnext.md."""
     complexity = count_complexity(MODELS.build(Config.fromfile(CONFIGS / f'{config}.py').model), shape)
     assert complexity.parameters['model'] / 1e6 == pytest.approx(parameters, rel=0.01)
-    assert complexity.macs['model'] / 1e9 == pytest.approx(macs, rel=0.01)
+    assert complexity.quoted['model'] / 1e9 == pytest.approx(quoted, rel=0.001)
 
 
 @pytest.mark.parametrize('changes', [dict(rank=0), dict(train_steps=0), dict(eval_steps=-1)], ids=str)

@@ -11,6 +11,8 @@ from mmseg.registry import MODELS
 from mmseg.structures import SegDataSample
 from torch import Tensor
 
+from scaseg.errors import UserError
+
 CHANNELS, STRIDES, CLASSES = [8, 16, 40, 64], [4, 8, 16, 32], 7
 IMAGE = (97, 131)  # odd, not divisible by any stride, H != W
 HEADS = {
@@ -95,6 +97,17 @@ def test_evaluation_is_deterministic_and_per_image(name: str) -> None:
         alone = head([x[:1] for x in inputs])
     assert torch.equal(first, again)
     torch.testing.assert_close(alone, first[:1], rtol=1e-4, atol=1e-5)
+
+
+@pytest.mark.parametrize('name', HEADS)
+def test_levels_that_do_not_fit_are_named(name: str) -> None:
+    head, inputs = build(name), features()
+    with pytest.raises(UserError, match=r'decode_head\.in_index=\[0, 1, 2, 3\].* 3 levels|has 4 entries.* 3 levels'):
+        head(inputs[:3])
+    with pytest.raises(UserError, match=r'decode_head\.in_channels=\[8, 16, 40, 64\].*\[8, 16, 40, 8\]'):
+        head([*inputs[:3], inputs[0]])
+    with pytest.raises(ValueError, match=r'in_index=\[0, 1, 2\]: give one of each for every level'):
+        MODELS.build(dict(type=name) | copy.deepcopy(HEADS[name]) | dict(in_index=[0, 1, 2]))
 
 
 @pytest.mark.parametrize('name', HEADS)

@@ -69,6 +69,15 @@ def test_a_head_that_does_not_fit_a_timm_encoder(head: dict, message: str) -> No
         build(CONVNEXT, head=HEAD | head)
 
 
+def test_a_head_that_does_not_fit_a_plain_vit() -> None:
+    vit = dict(type='PlainVisionTransformer', embed_dims=16, num_layers=3, num_heads=2, img_size=(32, 32))
+    head = dict(type='ATMHead', in_channels=[16, 16], embed_dims=8, num_heads=2, num_classes=5)
+    with pytest.raises(ValueError, match=r'decode_head.in_index=\[0, 1\]: the encoder has 1 levels'):
+        build(vit | dict(out_indices=[1]), head=head)
+    with pytest.raises(UserError, match='has 2 entries, but the encoder gives 3 levels'):
+        build(vit | dict(out_indices=[0, 1, 2]), head=head)(torch.randn(1, 3, 32, 32))
+
+
 def test_heads_of_mmseg_fit_too() -> None:
     linear = dict(type='FCNHead', num_convs=0, concat_input=False, num_classes=5, channels=80)
     linear |= dict(in_channels=[8, 16, 24, 32], in_index=[0, 1, 2, 3], input_transform='resize_concat')

@@ -89,6 +89,7 @@ def test_layers_after_it_run_on_the_half_grid() -> None:
     encoder = build('ShrunkVisionTransformer', shrink_at=1, out_indices=[0, 1, 3])
     sizes = [tuple(x.shape[-2:]) for x in encoder(torch.randn(1, 3, 40, 56))]
     assert sizes == [(5, 7), (3, 4), (3, 4)]
+    assert (encoder.channels, encoder.strides) == ([24] * 3, [8, 16, 16])
 
 
 @pytest.mark.parametrize('kind', ['PlainVisionTransformer', 'ShrunkVisionTransformer'])
@@ -103,9 +104,10 @@ def test_every_parameter_has_a_gradient(kind: str) -> None:
     [
         ('PlainVisionTransformer', dict(out_indices=[1, 4]), r'out_indices=\[1, 4\]: the layers are 0 to 3'),
         ('ShrunkVisionTransformer', dict(shrink_at=4), 'shrink_at=4: the layers are 0 to 3'),
+        ('PlainVisionTransformer', dict(num_heads=5), 'num_heads=5 does not divide backbone.embed_dims=24'),
     ],
 )
-def test_layers_that_there_are_not(kind: str, changes: dict, message: str) -> None:
+def test_arguments_that_do_not_fit(kind: str, changes: dict, message: str) -> None:
     with pytest.raises(ValueError, match=message):
         build(kind, **changes)
 

@@ -13,7 +13,6 @@ from scaseg.apis.config import load_config
 from scaseg.errors import UserError
 from scaseg.models import LightFusionHead, SeaFormer
 from scaseg.models.backbones.seaformer import InvertedResidual
-from scaseg.models.decode_heads.light_fusion_head import FusionBlock
 
 CONFIGS = Path(__file__).parents[2] / 'configs/seaformer'
 STAGES = [
@@ -33,8 +32,11 @@ def build(**changes: object) -> SeaFormer:
 @pytest.mark.parametrize('depths, strides', [([2, 2], [8, 32, 64]), ([1, 2, 1], [8, 16, 32, 64])], ids=['T', 'L'])
 def test_levels(depths: list[int], strides: list[int]) -> None:
     size = dict(depths=depths, key_dims=[4] * len(depths), ffn_ratios=[2] * len(depths))
-    outputs = build(**size)(torch.randn(2, 3, 97, 131))
-    assert [x.shape[1] for x in outputs] == [16, *(stage[-1][2] for stage in STAGES[-len(depths) :])]
+    encoder = build(**size)
+    outputs = encoder(torch.randn(2, 3, 97, 131))
+    assert encoder.strides == strides
+    assert encoder.channels == [16, *(stage[-1][2] for stage in STAGES[-len(depths) :])]
+    assert [x.shape[1] for x in outputs] == encoder.channels
     assert [x.shape[-2:] for x in outputs] == [(-(-97 // s), -(-131 // s)) for s in strides]
 
 
@@ -119,21 +121,11 @@ class TestLightFusionHead:
 
 
 @pytest.mark.parametrize(
-    'size, parameters, macs', [('t', 1.667, 0.597), ('s', 3.990, 1.075), ('b', 8.606, 1.811), ('l', 13.952, 6.482)]
+    'size, parameters, quoted', [('t', 1.667, 0.597), ('s', 3.990, 1.075), ('b', 8.606, 1.811), ('l', 13.952, 6.482)]
 )
-def test_costs_are_the_published_ones(size: str, parameters: float, macs: float) -> None:
-    """The published figures count norms (2 per element) and interpolation (4) beside multiply-accumulates."""
+def test_costs_are_the_published_ones(size: str, parameters: float, quoted: float) -> None:
     cfg = load_config(CONFIGS / f'seaformer_seaformer-{size}_8xb2-160k_ade20k-512x512.py')
     cfg.model.pretrained = None
-    model = MODELS.build(cfg.model)
-    complexity = count_complexity(model, (512, 512))
-    elementwise = []
-    for module in model.modules():
-        if isinstance(module, nn.modules.batchnorm._BatchNorm | FusionBlock):
-            factor = 4 if isinstance(module, FusionBlock) else 2
-            module.register_forward_hook(
-                lambda module, x, out, factor=factor: elementwise.append(factor * out.numel())
-            )
-    model(torch.empty(1, 3, 512, 512, device='meta'), mode='tensor')
+    complexity = count_complexity(MODELS.build(cfg.model), (512, 512))
     assert complexity.parameters['model'] / 1e6 == pytest.approx(parameters, rel=1e-3)
-    assert (complexity.macs['model'] + sum(elementwise)) / 1e9 == pytest.approx(macs, rel=0.01)
+    assert complexity.quoted['model'] / 1e9 == pytest.approx(quoted, rel=0.002)

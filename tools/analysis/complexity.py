@@ -1,8 +1,9 @@
 """Parameters, MACs and FLOPs, as a Markdown table: python tools/analysis/complexity.py CONFIG [CONFIG ...]
 
-A MAC is a multiply-accumulate of a convolution or a matrix product, attention included, however it is computed; papers
-call it FLOP. Our FLOPs are all operations on floating-point numbers: two for each MAC, and one for each element that
-norms, activations, softmax, pooling and interpolation work on.
+A MAC is a multiply-accumulate of a convolution or a matrix product, attention included, however it is computed. What
+papers quote as FLOPs are these, and a few for each element of norms and of interpolated maps, as the counters of
+mmengine and fvcore have it. Our FLOPs are all operations on floating-point numbers: two for each MAC, and one for each
+element that norms, activations, softmax, pooling and interpolation work on.
 """
 
 import argparse
@@ -49,6 +50,7 @@ def as_row(complexity: Complexity) -> dict[str, str]:
     """Columns of a table, in millions and billions."""
     row = {f'{part} (M parameters)': f'{n / 1e6:.2f}' for part, n in complexity.parameters.items()}
     row |= {f'{part} (GMACs)': f'{n / 1e9:.2f}' for part, n in complexity.macs.items()}
+    row['model (GFLOPs as papers quote them)'] = f'{complexity.quoted["model"] / 1e9:.2f}'
     return row | {f'{part} (GFLOPs)': f'{n / 1e9:.2f}' for part, n in complexity.flops.items()}
 
 

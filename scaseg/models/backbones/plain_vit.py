@@ -13,12 +13,13 @@ from collections.abc import Sequence
 
 import torch
 import torch.nn.functional as F
-from mmengine.model import BaseModule
 from mmseg.models.backbones.vit import TransformerEncoderLayer
 from mmseg.models.utils import PatchEmbed
 from mmseg.registry import MODELS
 from timm.layers import DropPath
 from torch import Tensor, nn
+
+from .leveled_encoder import LeveledEncoder
 
 
 class EncoderLayer(TransformerEncoderLayer):
@@ -53,7 +54,7 @@ class EncoderLayer(TransformerEncoderLayer):
 
 
 @MODELS.register_module()
-class PlainVisionTransformer(BaseModule):
+class PlainVisionTransformer(LeveledEncoder):
     """A ViT without class token that gives the maps after some of its layers, unnormalised.
 
     Args:
@@ -70,7 +71,7 @@ class PlainVisionTransformer(BaseModule):
         returns: (B, C, H / patch_size, W / patch_size) for each of ``out_indices``.
 
     Raises:
-        ValueError: ``out_indices`` names a layer that there is not.
+        ValueError: ``out_indices`` names a layer that there is not, or ``num_heads`` does not divide ``embed_dims``.
     """
 
     def __init__(
@@ -87,7 +88,11 @@ class PlainVisionTransformer(BaseModule):
         super().__init__(init_cfg=[linear, patches | dict(mode='fan_in')])
         if not all(0 <= index < num_layers for index in out_indices):
             raise ValueError(f'backbone.out_indices={list(out_indices)}: the layers are 0 to {num_layers - 1}')
-        self.out_indices = set(out_indices)
+        if embed_dims % num_heads:
+            raise ValueError(f'backbone.num_heads={num_heads} does not divide backbone.embed_dims={embed_dims}')
+        self.out_indices = sorted(set(out_indices))
+        self.channels = [embed_dims] * len(self.out_indices)
+        self.strides = [patch_size] * len(self.out_indices)
         self.patch_embed = PatchEmbed(embed_dims=embed_dims, kernel_size=patch_size)
         grid = [-(-side // patch_size) for side in img_size]
         self.pos_embed = nn.Parameter(nn.init.trunc_normal_(torch.empty(1, embed_dims, *grid), std=0.02))

@@ -10,11 +10,12 @@ import math
 from collections.abc import Sequence
 
 from mmcv.cnn import ConvModule
-from mmengine.model import BaseModule, normal_init
+from mmengine.model import normal_init
 from mmseg.registry import MODELS
 from torch import Tensor, linspace, nn
 
 from ..layers import SEABlock
+from .leveled_encoder import LeveledEncoder
 
 DETAIL_STAGE = 1  # the second one, at stride 8
 
@@ -55,7 +56,7 @@ class InvertedResidual(nn.Sequential):
 
 
 @MODELS.register_module()
-class SeaFormer(BaseModule):
+class SeaFormer(LeveledEncoder):
     """Encoder of SeaFormer-T/S/B/L; the sizes are in ``configs/_base_/models/seaformer_seaformer-*.py``.
 
     Args:
@@ -102,14 +103,19 @@ class SeaFormer(BaseModule):
         norm_cfg = norm_cfg or dict(type='BN')
         self.stem = ConvModule(3, stem_channels, 3, stride=2, padding=1, norm_cfg=norm_cfg)
         self.stages = nn.ModuleList()
-        widths, channels = [], stem_channels
+        widths, strides = [], []
+        channels, total_stride = stem_channels, 2
         for settings in stages:
             stage = nn.Sequential()
             for kernel_size, expansion, out_channels, stride in settings:
                 stage.append(InvertedResidual(channels, out_channels, kernel_size, stride, expansion, norm_cfg))
-                channels = out_channels
+                channels, total_stride = out_channels, total_stride * stride
             self.stages.append(stage)
             widths.append(channels)
+            strides.append(total_stride)
+        given = [DETAIL_STAGE, *range(len(stages) - len(depths), len(stages))]
+        self.channels = [widths[i] for i in given]
+        self.strides = [strides[i] for i in given]
         self.context = nn.ModuleList()
         for width, depth, key_dim, ratio in zip(widths[-len(depths) :], depths, key_dims, ffn_ratios, strict=True):
             rates = linspace(0, drop_path_rate, depth).tolist()

@@ -33,6 +33,8 @@ class ShrunkVisionTransformer(PlainVisionTransformer):
         if not 0 <= shrink_at < len(self.layers):
             raise ValueError(f'backbone.shrink_at={shrink_at}: the layers are 0 to {len(self.layers) - 1}')
         self.shrink_at = shrink_at
+        patch = self.strides[0]
+        self.strides = [2 * patch if index >= shrink_at else patch for index in self.out_indices]
 
     def run_layer(self, index: int, tokens: Tensor, size: tuple[int, int]) -> tuple[Tensor, tuple[int, int]]:
         if index != self.shrink_at:

@@ -5,11 +5,12 @@ from typing import Any
 
 import timm
 import torch.nn.functional as F
-from mmengine.model import BaseModule
 from mmseg.registry import MODELS
 from timm.layers import LayerNorm2d
 from timm.models import model_entrypoint
 from torch import Tensor, nn
+
+from .leveled_encoder import LeveledEncoder
 
 # Models that fix their image size unless told otherwise, by the timm module they are defined in.
 DYNAMIC_SIZE = {
@@ -22,7 +23,7 @@ DYNAMIC_SIZE = {
 
 
 @MODELS.register_module()
-class TIMMFeatures(BaseModule):
+class TIMMFeatures(LeveledEncoder):
     """Multi-level features of a timm model, as NCHW maps of any image size.
 
     Weights are never downloaded here: the segmentor loads them by name (``pretrained='convnext-t'``).
@@ -36,10 +37,6 @@ class TIMMFeatures(BaseModule):
         level_norm: a LayerNorm after each level. ``None`` decides by the model: those built on LayerNorm (Swin,
             ConvNeXt, ViT) give their raw residual stream and need one, those built on BatchNorm do not.
         model_kwargs: further arguments of the timm model (``drop_path_rate``, ``depths`` …).
-
-    Attributes:
-        channels: channels of every level returned.
-        strides: strides of every level returned, in pixels.
 
     Shape:
         x: (B, in_channels, H, W). Models that cut the image into patches get it padded at the right and the bottom to
@@ -69,8 +66,8 @@ class TIMMFeatures(BaseModule):
             model_name, pretrained=False, features_only=True, in_chans=in_channels, **{**dynamic, **model_kwargs}
         )
         self.features = features
-        self.channels: list[int] = features.feature_info.channels()
-        self.strides: list[int] = features.feature_info.reduction()
+        self.channels = features.feature_info.channels()
+        self.strides = features.feature_info.reduction()
         self.gives_nhwc = str(getattr(features, 'output_fmt', 'NCHW')).endswith('NHWC')
         self.pad_multiple = self.strides[0] if dynamic else 1
         if level_norm is None:

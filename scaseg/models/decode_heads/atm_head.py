@@ -47,13 +47,15 @@ class ATMHead(MaskClassificationHead):
         **kwargs: Any,
     ) -> None:
         super().__init__(in_channels, embed_dims, **kwargs)
+        if num_layers < 1:
+            raise ValueError(f'decode_head.num_layers={num_layers}: a decoder has one layer at least')
         self.queries = nn.Embedding(self.num_classes, embed_dims)
         self.projections = nn.ModuleList(MapToTokens(c, embed_dims) for c in reversed(in_channels))
         self.decoders = nn.ModuleList(ATMDecoder(num_layers, embed_dims, num_heads, dropout) for _ in in_channels)
         self.class_embed = nn.Linear(embed_dims, self.num_classes + 1)
 
     def predict_masks(self, inputs: Sequence[Tensor]) -> list[MaskPrediction]:
-        levels = self._levels(inputs)
+        levels = self._transform_inputs(inputs)
         size = levels[0].shape[-2:]
         queries = self.queries.weight.expand(len(levels[0]), -1, -1)
         masks: Tensor | float = 0.0

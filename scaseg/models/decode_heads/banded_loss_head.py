@@ -1,15 +1,15 @@
 """What a head needs to take its loss without resizing its logits."""
 
 import torch
-from mmseg.models.decode_heads.decode_head import BaseDecodeHead
 from mmseg.utils import SampleList
 from torch import Tensor
 
 from ..losses import BandedCrossEntropyLoss
+from .checked_head import CheckedHead
 
 
-class BandedLossHead(BaseDecodeHead):
-    """mmseg's head, which hands its logits to a ``BandedCrossEntropyLoss`` as they are.
+class BandedLossHead(CheckedHead):
+    """A head that hands its logits to a ``BandedCrossEntropyLoss`` as they are.
 
     Where there are other losses beside it, or a ``sampler`` that picks pixels by their logits, the logits are resized
     to the labels first, as mmseg does for every loss.

@@ -16,7 +16,6 @@ from torch import Tensor
 
 from ..layers import Hamburger
 from .banded_loss_head import BandedLossHead
-from .checks import check_channels
 
 
 @MODELS.register_module()
@@ -60,7 +59,6 @@ class HamburgerHead(BandedLossHead):
 
     def forward(self, inputs: Sequence[Tensor]) -> Tensor:
         features = self._transform_inputs(inputs)
-        check_channels(features, self.in_channels)
         size = features[0].shape[-2:]
         levels = [F.interpolate(x, size=size, mode='bilinear', align_corners=self.align_corners) for x in features]
         x = self.squeeze(torch.cat(levels, dim=1))

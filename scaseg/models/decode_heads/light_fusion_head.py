@@ -17,7 +17,6 @@ from mmseg.registry import MODELS
 from torch import Tensor, nn
 
 from .banded_loss_head import BandedLossHead
-from .checks import check_channels
 
 
 class FusionBlock(BaseModule):
@@ -85,7 +84,6 @@ class LightFusionHead(BandedLossHead):
 
     def forward(self, inputs: Sequence[Tensor]) -> Tensor:
         features = self._transform_inputs(inputs)
-        check_channels(features, self.in_channels)
         detail, *contexts = features
         for fusion, context in zip(self.fusions, contexts, strict=True):
             detail = fusion(detail, context)

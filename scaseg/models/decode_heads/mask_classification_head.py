@@ -5,17 +5,18 @@ from collections.abc import Sequence
 
 import torch
 import torch.nn.functional as F
-from mmseg.models.decode_heads.decode_head import BaseDecodeHead
 from mmseg.models.losses import accuracy
-from mmseg.structures import SegDataSample
+from mmseg.utils import SampleList
 from torch import Tensor
+
+from scaseg.errors import UserError
 
 from ..layers import MaskPrediction
 from ..losses import ATMLoss
-from .checks import check_channels
+from .checked_head import CheckedHead
 
 
-class MaskClassificationHead(BaseDecodeHead):
+class MaskClassificationHead(CheckedHead):
     """A head whose map is a product of probabilities of classes and masks: neither softmax nor cross-entropy fit it.
 
     In a test the masks are resized to the image before they become probabilities, as in the official code of SegViT;
@@ -38,7 +39,7 @@ class MaskClassificationHead(BaseDecodeHead):
 
     Raises:
         ValueError: ``loss_decode`` is another loss.
-        UserError: in a forward, maps of other channels.
+        UserError: in a forward, another number of levels, or maps of other channels.
     """
 
     gives_probabilities = True
@@ -64,6 +65,7 @@ class MaskClassificationHead(BaseDecodeHead):
             ignore_index=ignore_index,
             init_cfg=dict(type='TruncNormal', layer='Linear', std=0.02),
         )
+        self.takes_all = in_index is None
         del self.conv_seg  # the classes come from the queries
         if not isinstance(self.loss_decode, ATMLoss):
             kind = type(self.loss_decode).__name__
@@ -80,22 +82,28 @@ class MaskClassificationHead(BaseDecodeHead):
     def forward(self, inputs: Sequence[Tensor]) -> Tensor:
         return self.predict_masks(inputs)[-1].fuse()
 
-    def loss(self, inputs: Sequence[Tensor], batch_data_samples: list[SegDataSample], train_cfg: dict | None) -> dict:
-        """Losses of all stages, and the accuracy of the fused map of the last one in percent."""
+    def loss_and_map(
+        self, inputs: Sequence[Tensor], batch_data_samples: SampleList
+    ) -> tuple[dict[str, Tensor], Tensor]:
+        """Losses of all stages with the accuracy of the last one's fused map in percent, and this map."""
         predictions = self.predict_masks(inputs)
         labels = self._stack_batch_gt(batch_data_samples).squeeze(1)
         losses = self.loss_decode(predictions, labels, self.ignore_index)
+        output = predictions[-1].fuse()
         with torch.no_grad():
-            fused = F.interpolate(predictions[-1].fuse(), size=labels.shape[-2:], mode='bilinear', align_corners=False)
+            fused = F.interpolate(output, size=labels.shape[-2:], mode='bilinear', align_corners=False)
             losses['acc_seg'] = accuracy(fused, labels, ignore_index=self.ignore_index)
-        return losses
+        return losses, output
 
     def predict(self, inputs: Sequence[Tensor], batch_img_metas: list[dict], test_cfg: dict | None) -> Tensor:
         """The fused map at the image's size, (B, C, H, W)."""
         classes, masks = self.predict_masks(inputs)[-1]
         return MaskPrediction(classes, self.predict_by_feat(masks, batch_img_metas)).fuse()
 
-    def _levels(self, inputs: Sequence[Tensor]) -> list[Tensor]:
-        levels = self._transform_inputs(inputs)
-        check_channels(levels, self.in_channels)
-        return levels
+    def _transform_inputs(self, inputs: Sequence[Tensor]) -> list[Tensor]:
+        if self.takes_all and len(inputs) != len(self.in_channels):  # a plain ViT's levels all have the same channels
+            raise UserError(
+                f'decode_head.in_channels has {len(self.in_channels)} entries, but the encoder gives {len(inputs)} '
+                'levels; decode_head.in_index says which of them to take'
+            )
+        return super()._transform_inputs(inputs)

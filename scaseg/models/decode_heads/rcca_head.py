@@ -15,8 +15,8 @@ from mmseg.utils import SampleList
 from torch import Tensor, nn
 
 from ..layers import CrissCrossAttention
+from ..losses import CategoryConsistentLoss
 from .banded_loss_head import BandedLossHead
-from .checks import check_channels
 
 
 @MODELS.register_module()
@@ -36,7 +36,8 @@ class RCCAHead(BandedLossHead, FCNHead):
         returns: logits (B, num_classes, H, W).
 
     Raises:
-        ValueError: ``recurrence`` is below 1.
+        ValueError: ``recurrence`` is no number of times, ``loss_category`` another loss, or ``kwargs`` hold
+            ``num_convs`` or ``input_transform='multiple_select'``.
         UserError: in a forward, a map of other channels.
     """
 
@@ -49,31 +50,40 @@ class RCCAHead(BandedLossHead, FCNHead):
         category_channels: int = 16,
         **kwargs: Any,
     ) -> None:
+        if 'num_convs' in kwargs or kwargs.get('input_transform') == 'multiple_select':
+            raise ValueError("RCCAHead has two convolutions (no num_convs), and takes one map (no 'multiple_select')")
         super().__init__(in_channels=in_channels, channels=channels, num_convs=2, **kwargs)
-        if recurrence < 1:
-            raise ValueError(f'recurrence={recurrence}: without attention this head is an FCNHead, take that')
+        if not isinstance(recurrence, int) or recurrence < 1:
+            raise ValueError(
+                f'recurrence={recurrence!r}: expected a number of times; without attention this head is an FCNHead'
+            )
         self.recurrence = recurrence
         self.cca = CrissCrossAttention(channels)
         self.loss_category = None if loss_category is None else MODELS.build(loss_category)
-        if loss_category is not None:
+        if not isinstance(self.loss_category, CategoryConsistentLoss | None):
+            kind = type(self.loss_category).__name__
+            raise ValueError(f'loss_category.type={kind!r}: expected a CategoryConsistentLoss, which takes features')
+        if self.loss_category is not None:
             self.category_conv = nn.Conv2d(channels, category_channels, 1)
 
     def _forward_feature(self, inputs: Sequence[Tensor]) -> Tensor:
         x = self._transform_inputs(inputs)
         return self._merge(x, self._attend(x))
 
-    def loss(self, inputs: Sequence[Tensor], batch_data_samples: SampleList, train_cfg: dict) -> dict[str, Tensor]:
+    def loss_and_map(
+        self, inputs: Sequence[Tensor], batch_data_samples: SampleList
+    ) -> tuple[dict[str, Tensor], Tensor]:
         x = self._transform_inputs(inputs)
         attended = self._attend(x)
-        losses = self.loss_by_feat(self.cls_seg(self._merge(x, attended)), batch_data_samples)
+        output = self.cls_seg(self._merge(x, attended))
+        losses = self.loss_by_feat(output, batch_data_samples)
         if self.loss_category is not None:
             labels = self._stack_batch_gt(batch_data_samples)
             reduced = self.category_conv(attended)
             losses |= self.loss_category(reduced, labels, self.num_classes, self.ignore_index)
-        return losses
+        return losses, output
 
     def _attend(self, x: Tensor) -> Tensor:
-        check_channels([x], [self.in_channels])
         x = self.convs[0](x)
         for _ in range(self.recurrence):
             x = self.cca(x)

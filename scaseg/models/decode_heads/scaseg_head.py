@@ -17,7 +17,6 @@ from torch import Tensor, nn
 
 from ..layers import ContextBlend, CrossLayerBlock, FusedProjection, pool_to_grid
 from .banded_loss_head import BandedLossHead
-from .checks import check_channels
 
 
 @MODELS.register_module()
@@ -100,7 +99,6 @@ class SCASegHead(BandedLossHead):
 
     def forward(self, inputs: Sequence[Tensor]) -> Tensor:
         features = self._transform_inputs(inputs)
-        check_channels(features, self.in_channels)
         size = features[self.grid_level].shape[-2:]
         on_grid = [pool_to_grid(x, ratio, size) for x, ratio in zip(features, self.grid_ratios, strict=True)]
         decoded = list(features)
@@ -128,5 +126,5 @@ def _check_levels(
     if kv_stride not in strides:
         raise ValueError(f'kv_stride={kv_stride} is not one of the strides {list(strides)}')
     for level, (c, heads) in enumerate(zip(in_channels, num_heads, strict=True)):
-        if c % heads:
+        if heads < 1 or c % heads:
             raise ValueError(f'num_heads[{level}]={heads} does not divide in_channels[{level}]={c}')

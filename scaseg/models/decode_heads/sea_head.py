@@ -17,7 +17,6 @@ from torch import Tensor, nn
 
 from ..layers import FusedProjection, SEABlock
 from .banded_loss_head import BandedLossHead
-from .checks import check_channels
 
 
 @MODELS.register_module()
@@ -58,7 +57,7 @@ class SEAHead(BandedLossHead):
         if len(num_heads) != len(in_channels):
             raise ValueError(f'num_heads={list(num_heads)}: give one for each of the {len(in_channels)} levels')
         for level, (width, heads) in enumerate(zip(in_channels, num_heads, strict=True)):
-            if width % (2 * heads):
+            if heads < 1 or width % (2 * heads):
                 raise ValueError(f'num_heads[{level}]={heads} does not divide half of in_channels[{level}]={width}')
         self.blocks = nn.ModuleList(
             SEABlock(width, width // 2, heads, ffn_ratio, drop_path_rate, self.norm_cfg)
@@ -70,6 +69,5 @@ class SEAHead(BandedLossHead):
 
     def forward(self, inputs: Sequence[Tensor]) -> Tensor:
         features = self._transform_inputs(inputs)
-        check_channels(features, self.in_channels)
         decoded = [block(x) for block, x in zip(self.blocks, features, strict=True)]
         return self.cls_seg(self.fusion_act(self.fusion_norm(self.fusion(decoded))))

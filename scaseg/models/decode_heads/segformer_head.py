@@ -15,7 +15,6 @@ from torch import Tensor, nn
 
 from ..layers import FusedProjection
 from .banded_loss_head import BandedLossHead
-from .checks import check_channels
 
 
 @MODELS.register_module()
@@ -45,6 +44,5 @@ class SegFormerMLPHead(BandedLossHead):
 
     def forward(self, inputs: Sequence[Tensor]) -> Tensor:
         features = self._transform_inputs(inputs)
-        check_channels(features, self.in_channels)
         embedded = [linear(x) for linear, x in zip(self.linears, features, strict=True)]
         return self.cls_seg(self.fusion_act(self.fusion_norm(self.fusion(embedded))))

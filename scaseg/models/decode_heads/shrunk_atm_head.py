@@ -48,6 +48,8 @@ class ShrunkATMHead(MaskClassificationHead):
         **kwargs: Any,
     ) -> None:
         super().__init__(in_channels, embed_dims, **kwargs)
+        if num_layers < 1:
+            raise ValueError(f'decode_head.num_layers={num_layers}: a decoder has one layer at least')
         self.layers = nn.ModuleList(ATMDecoderLayer(embed_dims, num_heads, dropout) for _ in range(num_layers))
         self.grid = nn.Parameter(torch.randn(1, embed_dims, *grid_size))
         self.projections = nn.ModuleList(MapToTokens(c, embed_dims) for c in in_channels)
@@ -57,7 +59,7 @@ class ShrunkATMHead(MaskClassificationHead):
         self.class_embed = nn.Linear(embed_dims, self.num_classes + 1)
 
     def predict_masks(self, inputs: Sequence[Tensor]) -> list[MaskPrediction]:
-        levels = self._levels(inputs)
+        levels = self._transform_inputs(inputs)
         batch, size = len(levels[0]), levels[0].shape[-2:]
         grid: Tensor = self.grid
         if grid.shape[-2:] != size:

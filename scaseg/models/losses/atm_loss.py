@@ -88,9 +88,9 @@ class ATMLoss(nn.Module):
 
 def classes_present(labels: Tensor, num_classes: int, ignore_index: int) -> Tensor:
     """Which classes occur in which image: labels (B, H, W) -> (B, num_classes) bool."""
-    ids = labels.masked_fill(labels == ignore_index, num_classes).flatten(1)
+    ids = labels.masked_fill(labels == ignore_index, -1).flatten(1) + 1  # an id that is no class has no column
     present = torch.zeros(len(labels), num_classes + 1, dtype=torch.bool, device=labels.device)
-    return present.scatter_(1, ids, True)[:, :num_classes]
+    return present.scatter_(1, ids, True)[:, 1:]
 
 
 def focal_loss(logits: Tensor, targets: Tensor, counted: Tensor) -> Tensor:

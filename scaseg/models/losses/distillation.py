@@ -38,11 +38,14 @@ def log_probabilities(output: Tensor, gives_probabilities: bool) -> Tensor:
     """Logarithms of the classes' probabilities at every position, in float32, from what a head gives.
 
     Args:
-        output: (B, classes, H, W): logits or, from a mask classification head, probabilities that do not sum to 1.
+        output: (B, classes, H, W): logits or, from a mask classification head, probabilities that do not sum to 1;
+            (B, 1, H, W) logits of the second of two classes.
         gives_probabilities: which of the two.
     """
     output = output.float()
     if not gives_probabilities:
+        if output.shape[1] == 1:
+            output = torch.cat([torch.zeros_like(output), output], dim=1)
         return output.log_softmax(dim=1)
     output = output.clamp(min=torch.finfo(output.dtype).eps)
     return output.log() - output.sum(dim=1, keepdim=True).log()

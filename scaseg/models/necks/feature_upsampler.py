@@ -10,6 +10,8 @@ from mmengine.model import BaseModule
 from mmseg.registry import MODELS
 from torch import Tensor, nn
 
+from scaseg.errors import UserError
+
 from ..layers import LocalPerception
 
 
@@ -26,12 +28,19 @@ class FeatureUpsampler(BaseModule):
     Shape:
         maps: (B, C_j, H_j, W_j) for every level.
         returns: (B, C_j, 2 · H_j, 2 · W_j) for every level.
+
+    Raises:
+        UserError: in a forward, maps of other channels.
     """
 
     def __init__(self, in_channels: Sequence[int], norm_cfg: dict | None = None, init_cfg: dict | None = None) -> None:
         super().__init__(init_cfg)
+        self.in_channels = list(in_channels)
         self.corrections = nn.ModuleList(LocalPerception(c, norm_cfg=norm_cfg) for c in in_channels)
 
     def forward(self, maps: Sequence[Tensor]) -> list[Tensor]:
+        channels = [x.shape[1] for x in maps]
+        if channels != self.in_channels:
+            raise UserError(f'neck.in_channels={self.in_channels}, but the encoder gives maps of {channels} channels')
         doubled = [F.interpolate(x, scale_factor=2, mode='bilinear', align_corners=False) for x in maps]
         return [x + correct(x) for x, correct in zip(doubled, self.corrections, strict=True)]

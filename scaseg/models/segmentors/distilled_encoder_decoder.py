@@ -23,6 +23,7 @@ from scaseg.weights import read_checkpoint
 from scaseg.weights.layouts import unwrap
 from scaseg.weights.load import compare
 
+from ..decode_heads.checked_head import CheckedHead
 from ..losses import feature_distance, log_probabilities, output_divergence
 from .half_resolution_encoder_decoder import HalfResolutionEncoderDecoder
 from .lean_encoder_decoder import LeanEncoderDecoder
@@ -53,8 +54,8 @@ class DistilledEncoderDecoder(HalfResolutionEncoderDecoder):
         kwargs: of ``LeanEncoderDecoder``; ``neck`` is a ``FeatureUpsampler``.
 
     Raises:
-        ValueError: at construction, the teacher is no ``LeanEncoderDecoder``, or has another number of classes or
-            normalisation of the images than the student.
+        ValueError: at construction, there is no neck, a weight is negative, or the teacher is no
+            ``LeanEncoderDecoder``, or has another number of classes or normalisation of the images than the student.
         UserError: at ``init_weights``, the checkpoint is missing or does not fit; in training, encoders of other
             levels.
     """
@@ -72,9 +73,14 @@ class DistilledEncoderDecoder(HalfResolutionEncoderDecoder):
     ) -> None:
         super().__init__(backbone, decode_head, **kwargs)
         model: LeanEncoderDecoder = MODELS.build({**teacher, 'pretrained': None})
+        _check_student(self)
         _check_same_task(self, model)
         self._hidden_teacher = [model.requires_grad_(False).eval()]  # in a list: no submodule
         self.teacher_checkpoint = teacher_checkpoint
+        weights = dict(feature_weight=feature_weight, cross_weight=cross_weight, output_weight=output_weight)
+        for name, weight in weights.items():
+            if weight < 0:
+                raise ValueError(f'model.{name}={weight}: expected 0 or more')
         self.feature_weight = feature_weight
         self.cross_weight = cross_weight
         self.output_weight = output_weight
@@ -115,17 +121,29 @@ class DistilledEncoderDecoder(HalfResolutionEncoderDecoder):
         return losses
 
     def _task(self, features: Sequence[Tensor], data_samples: list[SegDataSample]) -> tuple[dict[str, Tensor], Tensor]:
-        """Losses of the student's own heads, and the map that its head gives."""
+        """Losses of the student's own heads, and the map that its head gives, from one pass."""
         head = self.decode_head
-        output = head(features)
-        if type(head).loss is BaseDecodeHead.loss:
+        if isinstance(head, CheckedHead):
+            losses, output = head.loss_and_map(features, data_samples)
+        else:
+            output = head(features)
             losses = head.loss_by_feat(output, data_samples)
-        else:  # a loss that needs more than the map: the head runs again
-            losses = head.loss(features, data_samples, self.train_cfg)
         losses = add_prefix(losses, 'decode')
         if self.with_auxiliary_head:
             losses |= self._auxiliary_head_forward_train(features, data_samples)
         return losses, output
+
+
+def _check_student(student: LeanEncoderDecoder) -> None:
+    if not student.with_neck:
+        raise ValueError(
+            "model.neck: the student's levels are half as large as the teacher's; "
+            "set it to dict(type='FeatureUpsampler', in_channels=[…])"
+        )
+    head = student.decode_head
+    if not isinstance(head, CheckedHead) and type(head).loss is not BaseDecodeHead.loss:
+        kind = type(head).__name__
+        raise ValueError(f'model.decode_head.type={kind!r}: its loss is not one of the map that it gives')
 
 
 def _check_same_task(student: LeanEncoderDecoder, teacher: LeanEncoderDecoder) -> None:
@@ -150,7 +168,7 @@ def _load_teacher(teacher: LeanEncoderDecoder, checkpoint: str) -> None:
             f'model.teacher_checkpoint={checkpoint!r}: no such file; train the teacher first, or name yours'
         )
     try:
-        tensors = unwrap(read_checkpoint(path))
+        tensors = {name.removeprefix('module.'): x for name, x in unwrap(read_checkpoint(path)).items()}
     except UserError as error:
         raise UserError(f'model.teacher_checkpoint={checkpoint!r}: {error}') from error
     faults = compare('teacher', path, teacher.state_dict(), tensors).faults
@@ -167,6 +185,12 @@ def _on_grid(features: Sequence[Tensor], targets: Sequence[Tensor]) -> list[Tens
             f'the encoder of model.teacher gives maps of {expected} channels, the one of the student {own}: they have '
             'to be alike, to be compared and to pass the head of the teacher'
         )
+    for x, target in zip(features, targets, strict=True):
+        if max(abs(a - b) for a, b in zip(x.shape[-2:], target.shape[-2:], strict=True)) > 1:
+            raise UserError(
+                f"model.neck: it gives the student a map of {tuple(x.shape[-2:])} where the teacher's is "
+                f'{tuple(target.shape[-2:])} (H, W)'
+            )
     return [_resize(x, target.shape[-2:]) for x, target in zip(features, targets, strict=True)]
 
 

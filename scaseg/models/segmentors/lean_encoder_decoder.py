@@ -18,7 +18,7 @@ from torch import Tensor, nn
 
 from scaseg.weights import load_pretrained
 
-from ..backbones import TIMMFeatures
+from ..backbones import LeveledEncoder, TIMMFeatures
 from .class_scores import ClassScores, Window
 
 
@@ -39,8 +39,8 @@ class LeanEncoderDecoder(EncoderDecoder):
             puts the scores of all classes at the image's size into ``seg_logits`` of the predictions.
 
     Raises:
-        ValueError: at construction, channels or strides of a timm encoder do not fit a head, or ``test_cfg`` holds an
-            unknown mode.
+        ValueError: at construction, channels or strides of one of our encoders do not fit a head, or ``test_cfg``
+            holds an unknown mode.
         UserError: at ``init_weights``, the pretrained weights are missing, broken or do not fit.
     """
 
@@ -49,7 +49,7 @@ class LeanEncoderDecoder(EncoderDecoder):
         self.pretrained = pretrained
         self.test_cfg: dict = kwargs.get('test_cfg') or {}
         _check_test_cfg(self.test_cfg)
-        if isinstance(self.backbone, TIMMFeatures) and not self.with_neck:
+        if isinstance(self.backbone, LeveledEncoder) and not self.with_neck:
             for name in ('decode_head', 'auxiliary_head'):
                 heads = getattr(self, name, None)
                 for head in heads if isinstance(heads, nn.ModuleList) else filter(None, [heads]):
@@ -172,8 +172,8 @@ def _check_test_cfg(test_cfg: dict) -> None:
         raise ValueError(f"model.test_cfg.mode='slide' needs {missing[0]}=(height, width)")
 
 
-def _check_head_fits(encoder: TIMMFeatures, head: BaseDecodeHead, name: str) -> None:
-    """Raise a ValueError that names the config key when a head does not fit the levels of a timm encoder."""
+def _check_head_fits(encoder: LeveledEncoder, head: BaseDecodeHead, name: str) -> None:
+    """Raise a ValueError that names the config key when a head does not fit the levels of an encoder."""
     several = isinstance(head.in_index, (list, tuple))
     indices = head.in_index if several else [head.in_index]
     if max(indices) >= len(encoder.channels):

@@ -31,6 +31,7 @@ MODULES = {
     'dsn.1': 'auxiliary_head.convs.0.bn',
     'dsn.3': 'auxiliary_head.conv_seg',
 }
+FIRST_RELEASE = {'head.conv1a.': 'head.conva.', 'head.pc.': 'head.cca.', 'head.conv1b.': 'head.convb.'}  # its names
 ABN_EPSILON = 1e-5
 
 
@@ -40,7 +41,7 @@ def convert_ccnet(state: Mapping[str, Tensor]) -> dict[str, Tensor]:
     Norms are InPlaceABN, which scales by |weight| + 1e-5. The first convolution of the auxiliary head has a bias and
     ours has none: the running mean of the norm behind it takes it up. γ, a list of one number, becomes a number.
     """
-    tensors = dict(state)
+    tensors = {_current_name(name): tensor for name, tensor in state.items()}
     bias = tensors.pop('dsn.0.bias', None)
     if bias is not None:
         tensors['dsn.1.running_mean'] = tensors['dsn.1.running_mean'] - bias
@@ -57,3 +58,9 @@ def convert_ccnet(state: Mapping[str, Tensor]) -> dict[str, Tensor]:
             tensor = tensor.abs() + ABN_EPSILON
         converted[ours] = tensor
     return converted
+
+
+def _current_name(name: str) -> str:
+    for old, new in FIRST_RELEASE.items():
+        name = name.replace(old, new, 1) if name.startswith(old) else name
+    return name
