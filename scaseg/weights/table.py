@@ -13,6 +13,7 @@ TSINGHUA_MSCAN = 'https://cloud.tsinghua.edu.cn/d/c15b25a6745946618462/files/?p=
 IMAGENET_MEAN, IMAGENET_STD = (123.675, 116.28, 103.53), (58.395, 57.12, 57.375)
 NVIDIA_LICENCE = 'NVIDIA Source Code License for SegFormer: non-commercial, research or evaluation only'
 AUGREG = 'https://storage.googleapis.com/vit_models/augreg'
+SEGFORMER_PAGE = 'https://github.com/NVlabs/SegFormer#training'
 SEAFORMER_PAGE = 'https://github.com/fudan-zvg/SeaFormer/tree/main/seaformer-cls'
 MSCAN_LICENCE = 'Apache-2.0; the authors ask to be contacted for commercial use'
 
@@ -81,8 +82,10 @@ def _mit(size: str, digits: str, revision: str, hub_sha256: str | None = None) -
     files = (
         _openmmlab('segformer', f'mit_{size}_20220624', digits),
         _hub(f'smp-hub/mit_{size}.imagenet', hub_sha256, revision),
+        WeightFile(f'mit_{size}.pth', (), None),  # the official repository's, from a drive that no program can read
     )
-    return EncoderWeights(f'mit-{size}', f'mmseg `MixVisionTransformer`, {size.upper()}', files, NVIDIA_LICENCE)
+    encoder = f'mmseg `MixVisionTransformer`, {size.upper()}'
+    return EncoderWeights(f'mit-{size}', encoder, files, NVIDIA_LICENCE, page=SEGFORMER_PAGE)
 
 
 def _resnet_v1c(depth: int, digits: str) -> EncoderWeights:

@@ -3,6 +3,7 @@
 import copy
 from pathlib import Path
 
+import onnxruntime
 import pytest
 import torch
 from mmengine.config import Config
@@ -120,6 +121,25 @@ def test_the_bases_travel_with_the_checkpoint() -> None:
 
 
 @torch.no_grad()
+def test_torchscript_can_export_it_too(tmp_path: Path) -> None:
+    """The exporter that older versions of torch take by default."""
+
+    class Exported(torch.nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.head = build().eval()
+
+        def forward(self, f1: Tensor, f2: Tensor, f3: Tensor) -> Tensor:
+            return self.head([f1, f2, f3])
+
+    model, inputs = Exported().eval(), features()
+    torch.onnx.export(model, tuple(inputs), tmp_path / 'head.onnx', dynamo=False)
+    session = onnxruntime.InferenceSession(tmp_path / 'head.onnx')
+    feed = {node.name: x.numpy() for node, x in zip(session.get_inputs(), inputs, strict=True)}
+    torch.testing.assert_close(torch.from_numpy(session.run(None, feed)[0]), model(*inputs), rtol=1e-4, atol=1e-5)
+
+
+@torch.no_grad()
 def test_evaluation_can_be_exported() -> None:
     """As one graph, which is what ONNX export starts from, and without a random operation in it."""
     head, inputs = build().eval(), features()
@@ -145,7 +165,7 @@ def test_cost(config: str, shape: tuple[int, int], parameters: float, quoted: fl
     assert complexity.quoted['model'] / 1e9 == pytest.approx(quoted, rel=0.001)
 
 
-@pytest.mark.parametrize('changes', [dict(rank=0), dict(train_steps=0), dict(eval_steps=-1)], ids=str)
+@pytest.mark.parametrize('changes', [dict(rank=0), dict(train_steps=0), dict(eval_steps=-1), dict(rank=16.0)], ids=str)
 def test_errors_name_the_argument(changes: dict) -> None:
     name, value = next(iter(changes.items()))
     with pytest.raises(ValueError, match=f'{name}={value}'):

@@ -113,3 +113,13 @@ def test_maps_of_another_encoder_are_refused() -> None:
 def test_any_number_of_levels() -> None:
     head = build([8, 16], 24)
     assert head([torch.randn(2, 8, 9, 7), torch.randn(2, 16, 5, 4)]).shape == (2, 7, 9, 7)
+
+
+def test_it_starts_as_the_official_head() -> None:
+    """The fusion by Kaiming's rule with the fan-out; the classifier as PyTorch makes it, which has a bias, too."""
+    head = build(channels=256)
+    head.init_weights()
+    for projection in head.fusion.projections:
+        assert projection.weight.std().item() == pytest.approx((2 / 256) ** 0.5, rel=0.02)
+    assert head.conv_seg.weight.abs().max().item() == pytest.approx(256**-0.5, rel=0.02)
+    assert head.conv_seg.bias.abs().max() > 0

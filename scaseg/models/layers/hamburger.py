@@ -32,7 +32,7 @@ class Hamburger(BaseModule):
         (B, C, H, W) -> (B, C, H, W)
 
     Raises:
-        ValueError: ``rank`` or a number of steps is below 1.
+        ValueError: ``rank`` or a number of steps is no integer, or below 1.
     """
 
     bases: Tensor
@@ -49,8 +49,8 @@ class Hamburger(BaseModule):
     ) -> None:
         super().__init__(init_cfg)
         for name, value in dict(rank=rank, train_steps=train_steps, eval_steps=eval_steps).items():
-            if value < 1:
-                raise ValueError(f'{name}={value}: Hamburger needs 1 at least')
+            if not isinstance(value, int) or value < 1:
+                raise ValueError(f'{name}={value!r}: expected an integer, 1 at least')
         self.train_steps = train_steps
         self.eval_steps = eval_steps
         self.rand_eval = rand_eval

@@ -32,14 +32,14 @@ def nmf(x: Tensor, bases: Tensor, steps: int) -> Tensor:
         x = x.float()
     bases = bases.to(x.dtype)
     with no_autocast(x.device.type):
-        coef = (x.mT @ bases).softmax(dim=-1)  # (B, N, R)
+        coef = (x.transpose(-2, -1) @ bases).softmax(dim=-1)  # (B, N, R)
         for _ in range(steps):
-            coef = _update(x.mT, coef, bases)
+            coef = _update(x.transpose(-2, -1), coef, bases)
             bases = _update(x, bases, coef)
-        coef = _update(x.mT, coef, bases)
-        return (bases @ coef.mT).to(dtype)
+        coef = _update(x.transpose(-2, -1), coef, bases)
+        return (bases @ coef.transpose(-2, -1)).to(dtype)
 
 
 def _update(data: Tensor, factor: Tensor, other: Tensor) -> Tensor:
     """One multiplicative update of a factor of ``data ≈ factor · otherᵀ``, which is never formed."""
-    return factor * (data @ other) / (factor @ (other.mT @ other) + EPSILON)
+    return factor * (data @ other) / (factor @ (other.transpose(-2, -1) @ other) + EPSILON)

@@ -12,5 +12,9 @@ from ..layouts import mscan_to_mmseg
 
 
 def convert_segnext(state: Mapping[str, Tensor]) -> dict[str, Tensor]:
-    """Official or mmseg's SegNeXt to ``HamburgerHead`` on mmseg's ``MSCAN``."""
-    return mscan_to_mmseg(state)
+    """Official or mmseg's SegNeXt to ``HamburgerHead`` on mmseg's ``MSCAN``.
+
+    Bases are in files trained with ``RAND_INIT=False`` alone.
+    """
+    renamed = {name.replace('.hamburger.ham.bases', '.hamburger.bases'): tensor for name, tensor in state.items()}
+    return mscan_to_mmseg(renamed)
