@@ -70,20 +70,20 @@ def extent(t: Tensor, k: Tensor) -> tuple[Tensor, Tensor, Tensor]:
 
     The reach is the farthest query, or where one key has won for good: from there on the curve is constant. Where keys
     are tied it is constant too, but its gradient by the tied keys keeps growing, so points go on. Infinite and NaN
-    queries are left out. The reach stays within a factor 1000 of the knee from below: equal keys and vanishing queries
-    leave a curve whose gradients still have all their digits.
+    queries are left out. The reach stays within a factor 1000 of the knee from below: vanishing queries leave a curve
+    whose gradients still have all their digits.
     """
     limits, log_keys = torch.finfo(t.dtype), math.log(k.shape[-1])
     largest = t.abs().nan_to_num(nan=0.0, posinf=0.0).amax(-1, keepdim=True).to(k.dtype)
     distance = key_distances(k)
-    knee = (1 + log_keys) / distance.amax(dim=(1, 2)).unsqueeze(-1)
-    knee = torch.where(largest > 0, torch.minimum(knee, 1e3 * largest), knee).clamp(limits.tiny, limits.max)
+    spread = distance.amax(dim=(1, 2)).unsqueeze(-1)
+    knee = (1 + log_keys) / spread
+    knee = torch.where((largest > 0) & (spread == 0), 1e3 * largest, knee).clamp(limits.tiny, limits.max)
     gap = torch.where(distance > 0, distance, torch.inf).amin(dim=(1, 2)).unsqueeze(-1)
     tied = ((distance == 0).sum(-1) > 1).any(-1, keepdim=True)
     constant_from = torch.where(tied, torch.inf, (SATURATION + log_keys) / gap)
-    reach = torch.minimum(
-        torch.minimum(largest, constant_from), 1e30 * knee
-    )  # their ratio is one of t's dtype as well
+    farthest = torch.finfo(k.dtype).max ** 0.5 * knee  # in float64 no query of t's dtype lies beyond it
+    reach = torch.minimum(torch.minimum(largest, constant_from), farthest)
     reach = torch.maximum(reach, 1e-3 * knee)
     return knee, reach, torch.log1p(reach / knee) / math.log(2)
 
@@ -147,8 +147,8 @@ def sample_curve_backward(
 
 def _weight_blocks(grid: Grid, k: Tensor, v: Tensor) -> Iterator[tuple[Tensor, Tensor, Tensor]]:
     """exp(−τ δ) (P, 2, C + 1, m), δ (P, 2, m, 1) and values (P, m, d), for blocks of m keys at a time."""
-    tau, distance = grid.points()[:, None, :, None], key_distances(k)
-    size = max(16, BLOCK_ELEMENTS // (tau.numel() * 2))
+    minus_tau, distance = -grid.points()[:, None, :, None], key_distances(k)
+    size = max(16, BLOCK_ELEMENTS // (minus_tau.numel() * 2))
     for block, values in zip(distance.split(size, dim=-1), v.split(size, dim=-2), strict=True):
-        weights = torch.mul(tau, block.unsqueeze(-2)).neg_().exp_()
-        yield weights, block.unsqueeze(-1), values.to(tau.dtype)
+        weights = torch.mul(minus_tau, block.unsqueeze(-2)).exp_()
+        yield weights, block.unsqueeze(-1), values.to(minus_tau.dtype)

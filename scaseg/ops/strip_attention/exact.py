@@ -35,7 +35,8 @@ def attend_backward(grad: Tensor, t: Tensor, k: Tensor, v: Tensor) -> tuple[Tens
         grad_weights = grad_rows @ values.transpose(-1, -2)
         grad_logits = weights * (grad_weights - (weights * grad_weights).sum(-1, keepdim=True))
         grad_k += (t[:, rows].double().unsqueeze(-2) @ grad_logits).squeeze(-2)
-        grad_t[:, rows] = (grad_logits @ keys.unsqueeze(-1)).squeeze(-1).to(t.dtype)
+        from_mean = keys.unsqueeze(-2) - weights @ keys.unsqueeze(-1)  # else far keys would cancel
+        grad_t[:, rows] = (grad_logits * from_mean).sum(-1).to(t.dtype)
     return grad_t, grad_k, grad_v
 
 

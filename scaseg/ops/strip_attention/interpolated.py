@@ -24,7 +24,8 @@ from .curve import Curve, Grid, extent, sample_curve, sample_curve_backward
 
 CELLS_PER_OCTAVE = 5.0  # at rtol 1e-6, for each unit of 1 + ln M: docs/strip_attention.md measures it
 FIXED_OCTAVES = 16.0  # that a grid of fixed size is made for
-LEAST_CELLS = 4
+LEAST_CELLS_PER_OCTAVE = 40.0  # at rtol 1e-6: with few keys, gradients ask for more than the output
+LEAST_CELLS = 32
 MOST_CELLS = 2**16
 SAMPLED_QUERIES = 256  # of each problem, for the estimate of the error
 HAS_TRITON = importlib.util.find_spec('triton') is not None
@@ -85,7 +86,7 @@ def fit_to_size(t: Tensor, k: Tensor, v: Tensor, rtol: float) -> Fit:
 
 def cells_per_octave(keys: int, rtol: float) -> float:
     """The error falls with the fourth power of the density, and grows with that of ln M."""
-    return CELLS_PER_OCTAVE * (1 + math.log(keys)) * (1e-6 / rtol) ** 0.25
+    return max(CELLS_PER_OCTAVE * (1 + math.log(keys)), LEAST_CELLS_PER_OCTAVE) * (1e-6 / rtol) ** 0.25
 
 
 def fixed_cells(keys: int, rtol: float) -> int:

@@ -46,15 +46,14 @@ def tabulate_backward(grad_table: Tensor, grid: Grid) -> tuple[Tensor, Tensor]:
 def locate(t: Tensor, grid: Grid) -> tuple[Tensor, Tensor]:
     """Cell of the table, counted over all problems, and position u in it; (P, N) each.
 
-    Cells are counted from t = 0 outwards, so that taking off their number is exact: u errs by a relative error of
-    1 + τ / knee only, to which softmax is insensitive. Queries that are infinite or NaN get the position NaN.
+    Both are computed in the dtype of the grid, float64: gradients of the keys feel the rounding of u. Queries that are infinite or NaN get the position NaN.
     """
     rows = 8 * t.shape[0] * grid.cells
     index = torch.int32 if rows < 2**31 else torch.int64  # half the memory to read
-    density, reach, knee = (x.to(t.dtype) for x in (grid.density, grid.reach, grid.knee))
-    place = torch.log1p(torch.minimum(t.abs(), reach) / knee) * (density / math.log(2))
+    tau = torch.minimum(t.abs().to(grid.knee.dtype), grid.reach)
+    place = torch.log1p(tau / grid.knee) * (grid.density / math.log(2))
     cell = place.to(index).clamp_(0, grid.cells - 1)
-    u = place - cell + (t - t)
+    u = (place - cell).to(t.dtype) + (t - t)
     first_cell = 2 * torch.arange(t.shape[0], dtype=index, device=t.device).unsqueeze(-1)
     return cell + (first_cell + (t < 0)) * grid.cells, u
 
@@ -84,7 +83,7 @@ def read_off_backward(grad: Tensor, t: Tensor, table: Tensor, grid: Grid) -> tup
     grad_table = torch.zeros_like(table, dtype=torch.float64)
     for some, block in _blocks(*t.shape):
         own_grad, own_cell, own_u = grad[some, block], cell[some, block], u[some, block]
-        grad_t[some, block] *= torch.einsum('pnd,pnd->pn', mix_rows(table, own_cell, own_u, derivative=True), own_grad)
+        grad_t[some, block] *= (mix_rows(table, own_cell, own_u, derivative=True) * own_grad).sum(-1)
         grad_table[some] += _sum_into_cells(own_grad, own_cell - some.start * 2 * grid.cells, own_u, table[some])
     return grad_t, grad_table
 
@@ -92,9 +91,9 @@ def read_off_backward(grad: Tensor, t: Tensor, table: Tensor, grid: Grid) -> tup
 def mix_rows(table: Tensor, cell: Tensor, u: Tensor, derivative: bool = False) -> Tensor:
     """(P, N, d), the cubics of the cells at the positions u, or their derivatives by u."""
     one = torch.ones_like(u)
-    powers = [torch.zeros_like(u), one, 2 * u, 3 * u * u] if derivative else [one, u, u * u, u * u * u]
-    rows = 4 * cell.reshape(-1, 1) + torch.arange(4, dtype=cell.dtype, device=cell.device)
-    weights = torch.stack(powers, dim=-1).view(-1, 4)
+    powers = [one, 2 * u, 3 * u * u] if derivative else [one, u, u * u, u * u * u]  # the constant has no derivative
+    rows = 4 * cell.reshape(-1, 1) + torch.arange(4 - len(powers), 4, dtype=cell.dtype, device=cell.device)
+    weights = torch.stack(powers, dim=-1).flatten(0, -2)
     out = F.embedding_bag(rows, table.view(-1, table.shape[-1]), per_sample_weights=weights, mode='sum')
     return out.view(*cell.shape, -1)
 
@@ -117,9 +116,10 @@ def _sum_into_cells(grad: Tensor, cell: Tensor, u: Tensor, table: Tensor) -> Ten
 
     Thousands of gradients of one sign meet in a cell: in float32 their sum would lose four digits.
     """
-    powers = [grad.double()]
-    for _ in range(3):
-        powers.append(powers[-1] * u.unsqueeze(-1))
+    powers, u = grad.new_empty(*u.shape, 4, grad.shape[-1], dtype=torch.float64), u.double().unsqueeze(-1)
+    powers[..., 0, :] = grad
+    for power in range(3):
+        torch.mul(powers[..., power, :], u, out=powers[..., power + 1, :])
     sums = torch.zeros_like(table, dtype=torch.float64).view(-1, 4 * table.shape[-1])
     # torch adds rows several times faster by indices of 64 bits
-    return sums.index_add_(0, cell.flatten().long(), torch.cat(powers, dim=-1).flatten(0, 1)).view(table.shape)
+    return sums.index_add_(0, cell.flatten().long(), powers.flatten(0, 1).flatten(1)).view(table.shape)

@@ -17,7 +17,7 @@ BLOCK_ELEMENTS = 4096
 def read_off(t: Tensor, table: Tensor, grid: Grid) -> Tensor:
     """(P, N) and (P, 2, C, 4, D) -> (P, N, D)."""
     out = table.new_empty(*t.shape, table.shape[-1])
-    _read_off[_launch_grid(t, table)](t.contiguous(), table, *_geometry(t, grid), out, *_sizes(t, table))
+    _read_off[_launch_grid(t, table)](t.contiguous(), table, *_geometry(grid), out, *_sizes(t, table))
     return out
 
 
@@ -26,12 +26,12 @@ def read_off_backward(grad: Tensor, t: Tensor, table: Tensor, grid: Grid) -> tup
     grad_t = torch.empty_like(t, memory_format=torch.contiguous_format)
     grad_table = torch.zeros_like(table, dtype=torch.float64)
     inputs = grad.contiguous(), t.contiguous(), table
-    _read_off_backward[_launch_grid(t, table)](*inputs, *_geometry(t, grid), grad_t, grad_table, *_sizes(t, table))
+    _read_off_backward[_launch_grid(t, table)](*inputs, *_geometry(grid), grad_t, grad_table, *_sizes(t, table))
     return grad_t, grad_table
 
 
-def _geometry(t: Tensor, grid: Grid) -> tuple[Tensor, Tensor, Tensor]:
-    return grid.knee.to(t.dtype), grid.density.to(t.dtype), grid.reach.to(t.dtype)
+def _geometry(grid: Grid) -> tuple[Tensor, Tensor, Tensor]:
+    return grid.knee, grid.density, grid.reach
 
 
 def _sizes(t: Tensor, table: Tensor) -> tuple[int, int, int, int, int]:
@@ -46,13 +46,13 @@ def _launch_grid(t: Tensor, table: Tensor) -> tuple[int, int]:
 @triton.jit
 def _locate(t, knee, density, reach, cells):
     """Cell on the half-axis, position u in it, and τ; as ``read_off.locate``."""
-    tau = tl.minimum(tl.abs(t), reach)
+    tau = tl.minimum(tl.abs(t).to(tl.float64), reach)
     ratio = tau / knee
     above_one = 1.0 + ratio  # log1p(x) = log(w)·x / (w − 1) with w = 1 + x as rounded
     log1p = tl.where(above_one == 1.0, ratio, tl.log(above_one) * (ratio / (above_one - 1.0)))
     place = log1p * (density / 0.6931471805599453)
     cell = tl.minimum(tl.maximum(place, 0.0), cells - 1.0).to(tl.int32)
-    return cell, place - cell.to(place.dtype) + (t - t), tau
+    return cell, (place - cell.to(tl.float64)).to(t.dtype) + (t - t), tau
 
 
 @triton.jit
@@ -98,7 +98,7 @@ def _read_off_backward(
     slope = tl.load(table_ptr + entry + channels, mask=inside, other=0.0) + u * slope
     along_grad = tl.sum(slope * grad, axis=1)
     side = tl.where(t < 0, -1.0, 1.0)
-    grad_t = along_grad * side * density / ((knee + tau) * 0.6931471805599453)
+    grad_t = along_grad * side * (density / ((knee + tau) * 0.6931471805599453)).to(t.dtype)
     tl.store(grad_t_ptr + problem * queries + n, grad_t, mask=n < queries)
     grad = grad.to(tl.float64)
     for power in tl.static_range(4):
