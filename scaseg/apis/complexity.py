@@ -136,7 +136,7 @@ def _count(function: Callable, image: Tensor, *args: Any, parts: dict[str, nn.Mo
 
 def _parts(head: nn.Module) -> Iterator[tuple[str, nn.Module]]:
     for name, child in head.named_children():
-        if isinstance(child, nn.ModuleList):
+        if isinstance(child, nn.ModuleList | nn.Sequential):
             yield from ((f'{name}.{entry}', module) for entry, module in child.named_children())
         else:
             yield name, child

@@ -77,8 +77,8 @@ def test(
 
 def _prepare_outputs(out: str | Path | None, show_dir: str | Path | None, figure: str | Path | None) -> None:
     """Find out before a test, not after it, whether its files can be written."""
-    if figure is not None and Path(figure).suffix != '.png':
-        raise UserError(f'--figure {figure}: the picture is a PNG, give it a name that ends in .png')
+    if figure is not None and (Path(figure).suffix != '.png' or Path(figure).is_dir()):
+        raise UserError(f'--figure {figure}: the picture is a PNG file, give it a name that ends in .png')
     folders = {'--out': out, '--show-dir': show_dir, '--figure': figure and Path(figure).parent}
     for flag, folder in folders.items():
         try:

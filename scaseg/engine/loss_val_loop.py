@@ -11,6 +11,8 @@ from mmengine.model import is_model_wrapper
 from mmengine.runner import ValLoop, autocast
 from mmseg.registry import LOOPS
 
+from scaseg.errors import UserError
+
 
 @LOOPS.register_module()
 class LossValLoop(ValLoop):
@@ -22,6 +24,9 @@ class LossValLoop(ValLoop):
 
     Args:
         See ``mmengine.runner.ValLoop``.
+
+    Raises:
+        UserError: the images of a validation are padded.
     """
 
     def run(self) -> dict[str, float]:
@@ -42,6 +47,11 @@ class LossValLoop(ValLoop):
         super().run_iter(idx, data_batch)
         model = self.runner.model.module if is_model_wrapper(self.runner.model) else self.runner.model
         data = model.data_preprocessor(data_batch, False)
+        if any(any(sample.metainfo.get('img_padding_size', ())) for sample in data['data_samples']):
+            raise UserError(
+                'LossValLoop: model.data_preprocessor.test_cfg pads the images, whose labels stay as they are; resize '
+                'them in the test pipeline instead (ResizeToMultiple)'
+            )
         for image, sample in zip(data['inputs'], data['data_samples'], strict=True):  # labels may differ in size
             with autocast(enabled=self.fp16):
                 _, values = model.parse_losses(model.loss(image[None], [sample]))

@@ -39,6 +39,7 @@ def prepare_network(model: BaseSegmentor, cfg: Mapping[str, Any], training: bool
         model.to(memory_format=torch.channels_last)
     if training and cfg.get('recompute_activations'):
         names = cfg['recompute_activations']
+        names = [names] if isinstance(names, str) else names
         recompute_activations(model, None if names is True else names)
     if not training and cfg.get('fold_conv_bn'):
         fold_conv_bn(model)

@@ -7,9 +7,11 @@ import shutil
 import time
 from collections.abc import Iterator, Sequence
 from numbers import Number
+from pathlib import Path
 from typing import Any, TextIO
 
 from mmengine.dist import is_main_process
+from mmengine.fileio import dump
 from mmengine.hooks import LoggerHook
 from mmengine.runner import Runner
 from mmseg.registry import HOOKS
@@ -136,6 +138,8 @@ class ProgressLoggerHook(LoggerHook):
         if is_main_process():  # in mmengine every process writes the same JSON file, at the same time
             with self._file_only():
                 super().after_test_epoch(runner, metrics)
+            # the figures alone, without mmengine's times: the same file from every test of the same weights
+            dump(metrics or {}, Path(runner.log_dir) / self.json_log_path)
         self._show_metrics(runner, 'test', metrics)
 
     def after_run(self, runner: Runner) -> None:

@@ -1,12 +1,17 @@
 """mmengine's checkpoint hook, kept to its own run."""
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from mmengine.hooks import CheckpointHook
+from mmengine.hooks import CheckpointHook, EarlyStoppingHook
 from mmengine.runner import Runner
 from mmseg.registry import HOOKS
 
+from scaseg.errors import UserError
+from scaseg.evaluation import ConfusionMetric
+
+from .loss_val_loop import LossValLoop
 from .progress_logger_hook import LAST_SCORE
 
 
@@ -23,6 +28,7 @@ class RunCheckpointHook(CheckpointHook):
 
     Raises:
         ValueError: a loss is to be kept where it is largest.
+        UserError: before a training, it or an ``EarlyStoppingHook`` waits for a figure that no validation gives.
     """
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
@@ -38,6 +44,10 @@ class RunCheckpointHook(CheckpointHook):
 
     def before_train(self, runner: Runner) -> None:
         """Forget a best checkpoint that lies elsewhere; validate where the resumed run was stopped in a validation."""
+        _check_figures(runner, 'default_hooks.checkpoint.save_best', self.key_indicators if self.save_best else [])
+        for hook in runner.hooks:
+            if isinstance(hook, EarlyStoppingHook):
+                _check_figures(runner, 'EarlyStoppingHook.monitor', [hook.monitor])
         super().before_train(runner)
         folder = Path(self.out_dir).resolve()
         best: str | None = getattr(self, 'best_ckpt_path', None)
@@ -53,3 +63,18 @@ class RunCheckpointHook(CheckpointHook):
         if runner.val_loop is not None and is_due and last['iter'] != runner.iter:
             runner.logger.info(f'validating iteration {runner.iter}, where the resumed run was stopped')
             runner.val_loop.run()
+
+
+def _check_figures(runner: Runner, key: str, names: Sequence[str]) -> None:
+    """Raise a UserError for a figure that the first validation would be found not to give."""
+    loop = runner.val_loop
+    metrics = [] if loop is None else loop.evaluator.metrics
+    if not metrics or not all(isinstance(metric, ConfusionMetric) for metric in metrics):
+        return  # what other metrics give is theirs to know
+    known = {name for metric in metrics for name in metric.figure_names}
+    for name in names:
+        if name.startswith('val_'):
+            if not isinstance(loop, LossValLoop):
+                raise UserError(f"{key}={name!r}: a validation gives it with val_cfg=dict(type='LossValLoop') alone")
+        elif name not in known and '/' not in name:
+            raise UserError(f'{key}={name!r}: a validation gives {", ".join(sorted(known))}')

@@ -89,6 +89,12 @@ class ConfusionMetric(BaseMetric):
         self._saved: set[Path] = set()
 
     @property
+    def figure_names(self) -> list[str]:
+        """Names of the figures of all classes together; with ``per_class`` there are those of the classes, too."""
+        names = ['mIoU', 'mAcc', 'aAcc', 'fwIoU', 'mDice', *(['mBoundaryIoU'] if self.boundary is not None else [])]
+        return [f'{self.prefix}/{name}' if self.prefix else name for name in names]
+
+    @property
     def _class_names(self) -> Sequence[str]:
         return self.dataset_meta['classes']
 
@@ -175,7 +181,7 @@ class ConfusionMetric(BaseMetric):
         in_truth = figures.share > 0
         metrics = mean_figures(matrix)
         if self.boundary is not None:
-            metrics['mBoundaryIoU'] = 100 * (intersection / union)[in_truth].double().mean().item()
+            metrics['mBoundaryIoU'] = 100 * (intersection.double() / union)[in_truth].mean().item()
         if self.per_class:
             named = zip(self._class_names, figures.iou.tolist(), in_truth, strict=True)
             metrics |= {f'IoU/{name}': 100 * iou for name, iou, is_there in named if is_there}

@@ -102,6 +102,16 @@ def test_a_head_is_counted_level_by_level() -> None:
     assert sum(complexity.head_macs.values()) == complexity.macs['head']
 
 
+def test_layers_in_sequence_are_parts_of_a_head_too() -> None:
+    backbone = dict(type='TIMMFeatures', model_name='convnext_atto', depths=(1, 1, 1, 1), dims=(8, 16, 24, 32))
+    head = dict(type='RCCAHead', in_channels=32, in_index=3, channels=16, num_classes=5)
+    complexity = count_complexity(
+        MODELS.build(dict(type='LeanEncoderDecoder', backbone=backbone, decode_head=head)), (128, 128)
+    )
+    assert {'convs.0', 'convs.1', 'cca', 'conv_cat', 'conv_seg'} == set(complexity.head_macs)
+    assert sum(complexity.head_macs.values()) == complexity.macs['head']
+
+
 def test_strip_attention_costs_one_channel_for_the_logits() -> None:
     backbone = dict(type='TIMMFeatures', model_name='convnext_atto', depths=(1, 1, 1, 1), dims=(8, 16, 24, 32))
     head = dict(type='SCASegHead', in_channels=[8, 16, 24, 32], num_heads=[1, 2, 4, 8], channels=16, num_classes=5)

@@ -35,7 +35,8 @@ def run(config: Path, checkpoint: Path, folder: Path, **options: object) -> dict
 
 def contents(folder: Path) -> dict[str, bytes]:
     names = [*folder.glob('out/*'), *folder.glob('show/*'), folder / 'figure.png']
-    return {str(path.relative_to(folder)): path.read_bytes() for path in names}
+    contents = {str(path.relative_to(folder)): path.read_bytes() for path in names}
+    return contents | {'figures': next(folder.glob('*/*.json')).read_bytes()}
 
 
 def test_whatever_the_workers(config: Path, checkpoint: Path, tmp_path: Path) -> None:
@@ -44,7 +45,7 @@ def test_whatever_the_workers(config: Path, checkpoint: Path, tmp_path: Path) ->
     workers = run(config, checkpoint, tmp_path / 'c', **{'test_dataloader.num_workers': 2})
     assert first == again == workers
     files = contents(tmp_path / 'a')
-    assert len(files) == 2 * 9 + 1
+    assert len(files) == 2 * 9 + 2
     assert files == contents(tmp_path / 'b') == contents(tmp_path / 'c')
 
 

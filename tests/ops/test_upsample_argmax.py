@@ -74,3 +74,9 @@ def test_memory_does_not_grow_with_the_classes() -> None:
     scores = torch.randn(1, 50, 64, 75)
     assert peak_memory(lambda: upsample_argmax(scores, (256, 300)), scores.device) <= 4.5 * plane
     assert peak_memory(lambda: naive.upsample_argmax(scores, (256, 300)), scores.device) > 50 * plane
+
+
+def test_a_map_of_one_position_is_both_layouts_and_one_kernel() -> None:
+    for seed in range(5):
+        scores = torch.randn(1, 150, 1, 1, generator=torch.Generator().manual_seed(seed))
+        assert torch.equal(upsample_argmax(scores, (97, 211)), naive.upsample_argmax(scores, (97, 211)))

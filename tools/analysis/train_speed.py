@@ -4,7 +4,7 @@
 
 Every config is measured as it is and again with the options of each --variant. Weights are random, and so are images
 and labels unless --from-loader takes the training data of the config. Memory is what one step needs at most beyond
-weights, gradients and the state of the optimiser. The phases of a step, medians:
+weights and the state of the optimiser, its gradients among it. The phases of a step, medians:
 """
 
 import os

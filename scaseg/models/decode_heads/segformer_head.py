@@ -40,8 +40,8 @@ class SegFormerMLPHead(BandedLossHead):
         super().__init__(in_channels=list(in_channels), channels=channels, input_transform='multiple_select', **kwargs)
         self.linears = nn.ModuleList(nn.Conv2d(c, channels, 1) for c in in_channels)
         self.fusion = FusedProjection([channels] * len(in_channels), channels)
-        for projection in self.fusion.projections:
-            nn.init.normal_(projection.weight, std=(2 / channels) ** 0.5)  # Kaiming, fan-out: as the official one
+        for weight in self.fusion.parameters():
+            nn.init.normal_(weight, std=(2 / channels) ** 0.5)  # Kaiming, fan-out: as the official one
         self.fusion_norm = build_norm_layer(self.norm_cfg or dict(type='BN'), channels)[1]
         self.fusion_act = build_activation_layer(self.act_cfg)
 

@@ -87,7 +87,7 @@ class ClassScores:
         sizes = [size]
         if not self._is_direct:
             sizes += [(window.bottom - window.top, window.right - window.left) for window in self.windows]
-        return classes_at_once(self.num_classes, sizes, self.windows[0].scores.device)
+        return classes_at_once(self.windows[0].scores, sizes)
 
     def _mirror(self, scores: Tensor) -> Tensor:
         return scores.flip(3 if self.flip == 'horizontal' else 2) if self.flip else scores

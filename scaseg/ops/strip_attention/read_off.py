@@ -46,7 +46,8 @@ def tabulate_backward(grad_table: Tensor, grid: Grid) -> tuple[Tensor, Tensor]:
 def locate(t: Tensor, grid: Grid) -> tuple[Tensor, Tensor]:
     """Cell of the table, counted over all problems, and position u in it; (P, N) each.
 
-    Both are computed in the dtype of the grid, float64: gradients of the keys feel the rounding of u. Queries that are infinite or NaN get the position NaN.
+    Both are computed in the dtype of the grid, float64: gradients of the keys feel the rounding of u. Queries that are
+    infinite or NaN get the position NaN.
     """
     rows = 8 * t.shape[0] * grid.cells
     index = torch.int32 if rows < 2**31 else torch.int64  # half the memory to read

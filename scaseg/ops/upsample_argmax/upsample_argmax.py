@@ -33,8 +33,7 @@ def upsample_argmax(scores: Tensor, size: tuple[int, int], align_corners: bool =
     def planes(classes: slice) -> Tensor:
         return F.interpolate(scores[:, classes], size, mode='bilinear', align_corners=align_corners)
 
-    num_classes = scores.shape[1]
-    return argmax_of_planes(planes, num_classes, classes_at_once(num_classes, [size], scores.device))
+    return argmax_of_planes(planes, scores.shape[1], classes_at_once(scores, [size]))
 
 
 @torch.no_grad()
@@ -68,17 +67,17 @@ def argmax_of_planes(planes: Callable[[slice], Tensor], num_classes: int, at_onc
     return labels.long()
 
 
-def classes_at_once(num_classes: int, sizes: Sequence[tuple[int, int]], device: torch.device) -> int:
+def classes_at_once(scores: Tensor, sizes: Sequence[tuple[int, int]]) -> int:
     """How many planes to resize together, so that each is what it would be among all of them.
 
-    torch's kernels for the CPU round otherwise where there are three channels, and where height and width sum up to
-    128 or less; either way all planes together take little memory.
+    torch's kernels for the CPU round otherwise where there are three channels, where height and width sum up to 128 or
+    less, and from a map of a single position; each time all planes together take little memory, or there are few.
 
     Args:
-        num_classes: K.
+        scores: (B, K, h, w).
         sizes: every (H, W) that the planes are resized to, one after the other.
-        device: of the scores.
     """
-    if num_classes <= 3 or any(height + width <= 128 for height, width in sizes):
+    num_classes = scores.shape[1]
+    if num_classes <= 3 or scores.shape[-2:].numel() == 1 or any(height + width <= 128 for height, width in sizes):
         return num_classes
-    return 1 if device.type == 'cpu' else CLASSES_AT_ONCE_ON_GPU
+    return 1 if scores.device.type == 'cpu' else CLASSES_AT_ONCE_ON_GPU
