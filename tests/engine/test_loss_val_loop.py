@@ -77,7 +77,10 @@ def test_the_largest_loss_is_not_the_best(config: Path, tmp_path: Path) -> None:
     'options, message',
     [
         ({'default_hooks.checkpoint.save_best': 'mIou'}, r"save_best='mIou': a validation gives .*mIoU"),
-        ({'default_hooks.checkpoint.save_best': 'val_loss', 'default_hooks.checkpoint.rule': 'less'}, r'val_loss.*LossValLoop'),
+        (
+            {'default_hooks.checkpoint.save_best': 'val_loss', 'default_hooks.checkpoint.rule': 'less'},
+            r'val_loss.*LossValLoop',
+        ),
         ({'custom_hooks': [dict(type='EarlyStoppingHook', monitor='val_loss')]}, r"monitor='val_loss': .*LossValLoop"),
     ],
     ids=['misspelt', 'without its loop', 'early stopping'],
@@ -93,5 +96,5 @@ def test_a_figure_that_no_validation_gives_is_refused_at_once(
 
 def test_padded_images_are_refused(config: Path, tmp_path: Path) -> None:
     options = {'model.data_preprocessor.test_cfg': dict(size_divisor=64), 'train_cfg.max_iters': 1}
-    with pytest.raises(UserError, match='LossValLoop: .*pads the images'):
+    with pytest.raises(UserError, match=r'LossValLoop: .*pads the images'):
         train(config, tmp_path / 'run', options=options)
