@@ -1,5 +1,5 @@
 # SegViT Shrunk (arXiv 2210.05844) in miniature, from scratch: its head finds its way by the encoder's positions.
-# 0.96 M parameters, 0.25 GMACs at 128x128. Runs on a CPU in minutes.
+# 0.96 M parameters, 0.25 GMACs at 128x128. Runs on a CPU; see docs/segvit.md.
 # python tools/train.py configs/segvit/segvit_vit-shrunk_1xb8-1500it_toyscenes-128x128.py
 _base_ = '../scaseg/scaseg_convnext-atto_1xb8-1500it_toyscenes-128x128.py'
 
