@@ -224,6 +224,44 @@ def test_gradients_of_hostile_inputs(make_hostile: Callable, function: Callable,
     assert max(errors[1:]) <= VALUE_GRAD_RTOL
 
 
+def _a_masked_key(q: Tensor, k: Tensor, v: Tensor) -> None:
+    q.abs_()
+    k[..., 3] = -1e38
+
+
+def _few_keys_and_small_logits(q: Tensor, k: Tensor, v: Tensor) -> None:
+    q.mul_(0.03)
+
+
+def _nearly_equal_keys_and_small_queries(q: Tensor, k: Tensor, v: Tensor) -> None:
+    k.mul_(1e-6).add_(1)
+    q.mul_(1e-4)
+
+
+def _values_over_many_decades(q: Tensor, k: Tensor, v: Tensor) -> None:
+    k.copy_(k.sort(-1).values.mul_(5))
+    v.mul_(10.0 ** torch.linspace(0, 9, v.shape[-2]).unsqueeze(-1))
+    q.abs_().neg_()  # the smallest key wins, and has the smallest value
+
+
+@pytest.mark.parametrize('method', FAST)
+@pytest.mark.parametrize(
+    'make_hostile',
+    [_a_masked_key, _few_keys_and_small_logits, _nearly_equal_keys_and_small_queries, _values_over_many_decades],
+    ids=lambda function: function.__name__.strip('_'),
+)
+def test_inputs_that_a_fuzzer_found(make_hostile: Callable, method: str) -> None:
+    """Kinds of inputs that broke the promise of earlier forms of the operator."""
+    inputs = random_inputs(1, 2, 9001, 17, 3, torch.float32)
+    make_hostile(*inputs)
+    out, *grads = with_gradients(lambda *x: strip_attention(*x, method=method), inputs)
+    expected, *expected_grads = with_gradients(naive_strip_attention, [x.double() for x in inputs])
+    assert relative_error(out, expected) <= OUT_RTOL
+    errors = [relative_error(*pair) for pair in zip(grads, expected_grads, strict=True)]
+    assert errors[0] <= QUERY_GRAD_RTOL
+    assert max(errors[1:]) <= VALUE_GRAD_RTOL
+
+
 def test_equal_keys_and_zero_queries_have_gradients() -> None:
     q, k, v = random_inputs(1, 2, 500, 40, 3, torch.float32)
     for zeroed in (q, k):

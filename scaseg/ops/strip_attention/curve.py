@@ -51,14 +51,14 @@ class Curve(NamedTuple):
     """The curve at the points of a grid.
 
     Attributes:
-        mean_value: (P, 1, d), mean of the values, which ``value`` is centred on: differences keep their digits.
-        value: (P, 2, C + 1, d), f − mean_value.
+        winner: (P, 2, 1, d), value of the key that wins on the half-axis, which ``value`` is centred on.
+        value: (P, 2, C + 1, d), f − winner.
         slope: (P, 2, C + 1, d), df / dτ.
         mass: (P, 2, C + 1, 1), Σ_j exp(−τ δ_j).
         mean_distance: (P, 2, C + 1, 1), Σ_j p_j δ_j.
     """
 
-    mean_value: Tensor
+    winner: Tensor
     value: Tensor
     slope: Tensor
     mass: Tensor
@@ -95,16 +95,18 @@ def key_distances(k: Tensor) -> Tensor:
 
 def sample_curve(grid: Grid, k: Tensor, v: Tensor) -> Curve:
     """Value and slope of the curve at the points of a grid, from keys (P, M), float64, and values (P, M, d)."""
-    mean_value = v.mean(-2, keepdim=True, dtype=k.dtype)
+    wins = torch.stack([k.argmax(-1), k.argmin(-1)], dim=1).unsqueeze(-1)
+    winner = v.to(k.dtype).gather(1, wins.expand(-1, -1, v.shape[-1])).unsqueeze(2)
     channels = v.shape[-1]  # moments of 1 and δ, with each channel of the values and with 1
     moments = k.new_zeros(k.shape[0], 2, grid.cells + 1, 2 * (channels + 1))
     for weights, distance, values in _weight_blocks(grid, k, v):
-        features = torch.cat([values - mean_value, torch.ones_like(values[..., :1])], dim=-1).unsqueeze(1)
-        moments += weights @ torch.cat([features.expand(-1, 2, -1, -1), distance * features], dim=-1)
+        centred = values.unsqueeze(1) - winner
+        features = torch.cat([centred, torch.ones_like(centred[..., :1])], dim=-1)
+        moments += weights @ torch.cat([features, distance * features], dim=-1)
     with_values, mass, with_distance_and_values, with_distance = moments.split([channels, 1] * 2, dim=-1)
     value, mean_distance = with_values / mass, with_distance / mass
     slope = mean_distance * value - with_distance_and_values / mass
-    return Curve(mean_value, value, slope, mass, mean_distance)
+    return Curve(winner, value, slope, mass, mean_distance)
 
 
 def sample_curve_backward(
@@ -138,7 +140,7 @@ def sample_curve_backward(
     for weights, distance, values in _weight_blocks(grid, k, v):
         sums = (weights.transpose(-1, -2) @ gradients).split([v.shape[-1]] * 4 + [1, 1], dim=-1)  # (P, 2, m, ·) each
         grad_v.append((sums[0] - distance * sums[1]).sum(1).to(v.dtype))
-        centred = (values - curve.mean_value).unsqueeze(1)
+        centred = values.unsqueeze(1) - curve.winner
         products = [(centred * x).sum(-1, keepdim=True) for x in sums[2:4]]
         grad_distance = products[0] + sums[4] + distance * (products[1] + sums[5])
         grad_k.append((grad_distance[:, 1] - grad_distance[:, 0]).squeeze(-1))  # shifting all keys changes nothing

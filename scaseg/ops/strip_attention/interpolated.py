@@ -63,7 +63,7 @@ def fit_to_data(t: Tensor, k: Tensor, v: Tensor, rtol: float, most_cells: int = 
     if not math.isfinite(most_octaves):
         return None
     cells = max(LEAST_CELLS, math.ceil(cells_per_octave(k.shape[-1], rtol) * most_octaves))
-    some_t = _sample_queries(t)
+    some_t, last_error = _sample_queries(t), math.inf
     while cells <= most_cells:
         fitted = _sample(Grid(cells, knee, cells / octaves, reach), k, v)
         if not fitted.table.isfinite().all():
@@ -71,8 +71,9 @@ def fit_to_data(t: Tensor, k: Tensor, v: Tensor, rtol: float, most_cells: int = 
         error = estimate_error(fitted, some_t)
         if error <= rtol / 2:
             return fitted
-        if not math.isfinite(error):
+        if not error < last_error / 2:  # rounding, or not finite: no grid is fine enough
             return None
+        last_error = error
         cells = math.ceil(cells * min(4.0, 1.1 * (2 * error / rtol) ** 0.25))
     return None
 

@@ -26,7 +26,7 @@ def tabulate(curve: Curve, grid: Grid) -> Tensor:
     left, right = curve.value[:, :, :-1], curve.value[:, :, 1:]
     slope_left, slope_right, rise = slope[:, :, :-1], slope[:, :, 1:], right - left
     coefficients = [
-        left + curve.mean_value.unsqueeze(1),
+        left + curve.winner,
         slope_left,
         3 * rise - 2 * slope_left - slope_right,
         slope_left + slope_right - 2 * rise,
