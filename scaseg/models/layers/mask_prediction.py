@@ -31,7 +31,7 @@ class MaskPrediction(NamedTuple):
             return torch.einsum('bqc,bqhw->bchw', classes, self.mask_logits.float().sigmoid())
 
     def fuse_in_place(self, rows: int = 32) -> Tensor:
-        """The same in the memory of the masks, which are lost, a band of rows at a time; with one query for each class.
+        """The same in the memory of the masks, which are lost: a band of rows at a time, a query for each class.
 
         The map of all classes at the size of an image is then there once, where ``fuse`` holds it three times.
         """
