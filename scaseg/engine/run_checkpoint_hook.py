@@ -76,5 +76,5 @@ def _check_figures(runner: Runner, key: str, names: Sequence[str]) -> None:
         if name.startswith('val_'):
             if not isinstance(loop, LossValLoop):
                 raise UserError(f"{key}={name!r}: a validation gives it with val_cfg=dict(type='LossValLoop') alone")
-        elif name not in known and '/' not in name:
+        elif name not in {*known, 'auto'} and '/' not in name:  # 'auto' is mmengine's word for the first one
             raise UserError(f'{key}={name!r}: a validation gives {", ".join(sorted(known))}')
