@@ -16,7 +16,10 @@ from torch import Tensor
 from scaseg.errors import UserError
 from scaseg.evaluation import ConfusionMetric
 from scaseg.models import LeanEncoderDecoder
-from scaseg.models.segmentors.class_scores import ClassScores, Window
+from scaseg.models.decode_heads.mask_classification_head import MaskClassificationHead
+from scaseg.models.layers import MaskPrediction
+from scaseg.models.segmentors.class_scores import ClassScores
+from scaseg.models.segmentors.row_scores import RowScores
 
 PARTS = {
     'after the network': 'from the logits that it gives to the counts of the metric',
@@ -55,18 +58,22 @@ class Evaluation:
         self.image = torch.randint(256, (3, *sizes.network), dtype=torch.uint8, generator=generator)
         self.label = torch.randint(model.num_classes, (1, *sizes.image), generator=generator).to(device)
         self.metainfo = dict(ori_shape=sizes.image, img_shape=sizes.network)
-        grid = [length // 4 for length in sizes.network]
-        self.logits = torch.randn(1, model.num_classes, *grid, generator=generator).to(device)
+        stride = 16 if isinstance(model.decode_head, MaskClassificationHead) else 4
+        grid = [length // stride for length in sizes.network]
+        self.output: Tensor | MaskPrediction = torch.randn(1, model.num_classes, *grid, generator=generator).to(device)
+        if isinstance(model.decode_head, MaskClassificationHead):
+            classes = torch.randn(1, model.num_classes, model.num_classes + 1, generator=generator).to(device)
+            self.output = MaskPrediction(classes, self.output)
 
     def after_the_network(self) -> Tensor:
-        """Labels (1, H, W) of logits at stride 4, which the metric has counted."""
+        """Labels (1, H, W) of logits at stride 4, or of masks at stride 16, which the metric has counted."""
         sample = self._sample()
         with torch.no_grad():
             if isinstance(self.model, LeanEncoderDecoder):
-                self.model.label(sample, self._scores(self.model), are_probabilities=False)
+                self.model.label(sample, self._scores(self.model), self.model.gives_probabilities)
             else:
-                logits = self.model.decode_head.predict_by_feat(self.logits, [self.metainfo])
-                self.model.postprocess_result(logits, [sample])
+                scores = self.model.decode_head.predict_by_feat(self.output, [self.metainfo])
+                self.model.postprocess_result(scores, [sample])
         return self._count(sample)
 
     def test_loop(self) -> Tensor:
@@ -75,11 +82,12 @@ class Evaluation:
             (sample,) = self.model.test_step(dict(inputs=[self.image], data_samples=[self._sample()]))
         return self._count(sample)
 
-    def _scores(self, model: LeanEncoderDecoder) -> ClassScores:
+    def _scores(self, model: LeanEncoderDecoder) -> ClassScores | RowScores:
         height, width = self.metainfo['img_shape']
-        twice = model.test_cfg.get('resampling') == 'twice'
-        whole = Window(self.logits, 0, height, 0, width)
-        return ClassScores([whole], (height, width), align_corners=model.align_corners, twice=twice)
+        output = self.output
+        if isinstance(output, MaskPrediction) and model.test_cfg['resampling'] == 'twice':
+            output = model.decode_head.predict_by_feat(output, [self.metainfo])
+        return model.assemble([output], [(0, height, 0, width)], 0, (height, width), self.metainfo)
 
     def _sample(self) -> SegDataSample:
         return SegDataSample(gt_sem_seg=PixelData(data=self.label), metainfo=self.metainfo)

@@ -11,11 +11,13 @@ from torch import Tensor
 
 from scaseg.apis.benchmark import peak_memory
 from scaseg.models import LeanEncoderDecoder, LeanTTAModel
+from scaseg.ops import row_bands
 
 NUM_CLASSES = 7
 ENCODER = dict(type='MSCAN', embed_dims=[8, 16, 24, 32], mlp_ratios=[2, 2, 2, 2], depths=[1, 1, 1, 1])
 VIT = dict(type='PlainVisionTransformer', embed_dims=16, num_layers=2, num_heads=2, img_size=(32, 32), patch_size=8)
 LINEAR = dict(type='FCNHead', in_channels=8, in_index=0, channels=8, num_convs=1, num_classes=NUM_CLASSES)
+ATM = dict(type='ATMHead', in_channels=[16], embed_dims=8, num_heads=2, num_classes=NUM_CLASSES)
 MODELS_OF = {
     'logits': dict(backbone=ENCODER, decode_head=LINEAR),
     'aligned corners': dict(backbone=ENCODER, decode_head=LINEAR | dict(align_corners=True)),
@@ -23,8 +25,9 @@ MODELS_OF = {
     'many classes': dict(backbone=ENCODER, decode_head=LINEAR | dict(num_classes=60)),
     'probabilities': dict(
         backbone=VIT | dict(out_indices=[1]),
-        decode_head=dict(type='ATMHead', in_channels=[16], embed_dims=8, num_heads=2, num_classes=NUM_CLASSES),
+        decode_head=ATM,
     ),
+    'many masks': dict(backbone=VIT | dict(out_indices=[1]), decode_head=ATM | dict(num_classes=60)),
 }
 NORMALISE = dict(type='SegDataPreProcessor', mean=[127.0] * 3, std=[64.0] * 3)
 WHOLE, SLIDE = dict(mode='whole'), dict(mode='slide', crop_size=(64, 80), stride=(40, 53))
@@ -106,9 +109,30 @@ def test_images_of_a_batch_may_differ_in_size() -> None:
 
 
 @pytest.mark.parametrize('mode', [WHOLE, SLIDE], ids=['whole', 'slide'])
-def test_memory_is_that_of_a_few_planes(mode: dict) -> None:
+@pytest.mark.parametrize('size', [(131, 97), (96, 160), (40, 333)])
+def test_masks_in_bands_of_rows_make_the_map_of_all_rows(
+    mode: dict, size: tuple[int, int], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """In images that are mirrored, padded and resized, wherever a band ends."""
+    monkeypatch.setitem(row_bands.BAND_ELEMENTS, 'cpu', 3 * NUM_CLASSES * size[1])
+    model = build('probabilities', dict(mode, full_logits=True))
+    labelling = build('probabilities', mode, model.state_dict())
+    whole = build('probabilities', dict(mode, full_logits=True, resampling='twice'), model.state_dict())
+    inputs = torch.randn(3, 3, 96, 160)
+    with torch.no_grad():
+        results = [m.predict(inputs, samples(size)) for m in (whole, model, labelling)]
+    for expected, found, labelled in zip(*results, strict=True):
+        torch.testing.assert_close(found.seg_logits.data, expected.seg_logits.data, rtol=1e-5, atol=1e-6)
+        assert torch.equal(labelled.pred_sem_seg.data, found.seg_logits.data.argmax(dim=0, keepdim=True))
+        assert 'seg_logits' not in labelled
+
+
+@pytest.mark.parametrize('mode', [WHOLE, SLIDE], ids=['whole', 'slide'])
+@pytest.mark.parametrize('kind', ['many classes', 'many masks'])
+def test_memory_is_that_of_a_few_planes(kind: str, mode: dict, monkeypatch: pytest.MonkeyPatch) -> None:
     """mmseg holds all 60 classes at the size of the input, and again at the size of the image."""
-    model = build('many classes', mode)
+    monkeypatch.setitem(row_bands.BAND_ELEMENTS, 'cpu', 2**16)
+    model = build(kind, mode)
     sample = SegDataSample(metainfo=dict(ori_shape=(400, 401)))
     with torch.no_grad():
         (scores,) = model.score(torch.randn(1, 3, 160, 160), [sample])

@@ -7,7 +7,8 @@ import torch
 from torch import Tensor
 
 from scaseg.apis.benchmark import peak_memory
-from scaseg.ops.upsampled_cross_entropy import banded, naive_upsampled_cross_entropy, upsampled_cross_entropy
+from scaseg.ops import row_bands
+from scaseg.ops.upsampled_cross_entropy import naive_upsampled_cross_entropy, upsampled_cross_entropy
 
 
 def inputs(size: tuple[int, int], out: tuple[int, int], dtype: torch.dtype = torch.float64) -> tuple[Tensor, Tensor]:
@@ -38,7 +39,7 @@ def test_the_definition_equals_the_loop() -> None:
 def test_bands_equal_the_definition(
     size: tuple[int, int], out: tuple[int, int], align_corners: bool, rows: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setitem(banded.BAND, 'cpu', rows * 7 * out[1])
+    monkeypatch.setitem(row_bands.BAND_ELEMENTS, 'cpu', rows * 7 * out[1])
     logits, labels = inputs(size, out)
     weight = torch.rand(7, dtype=torch.float64)
     results = []

@@ -97,8 +97,12 @@ class MaskClassificationHead(CheckedHead):
 
     def predict(self, inputs: Sequence[Tensor], batch_img_metas: list[dict], test_cfg: dict | None) -> Tensor:
         """The fused map at the image's size, (B, C, H, W)."""
-        classes, masks = self.predict_masks(inputs)[-1]
-        return MaskPrediction(classes, self.predict_by_feat(masks, batch_img_metas)).fuse_in_place()
+        return self.predict_by_feat(self.predict_masks(inputs)[-1], batch_img_metas)
+
+    def predict_by_feat(self, prediction: MaskPrediction, batch_img_metas: list[dict]) -> Tensor:
+        """The same of a prediction."""
+        classes, masks = prediction
+        return MaskPrediction(classes, super().predict_by_feat(masks, batch_img_metas)).fuse_in_place()
 
     def _transform_inputs(self, inputs: Sequence[Tensor]) -> list[Tensor]:
         if self.takes_all and len(inputs) != len(self.in_channels):  # a plain ViT's levels all have the same channels

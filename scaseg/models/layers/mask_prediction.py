@@ -19,6 +19,10 @@ class MaskPrediction(NamedTuple):
     class_logits: Tensor
     mask_logits: Tensor
 
+    def of(self, images: slice) -> 'MaskPrediction':
+        """The prediction for some images of the batch."""
+        return MaskPrediction(self.class_logits[images], self.mask_logits[images])
+
     def fuse(self) -> Tensor:
         """``P_c = Σ_q softmax(class_q)_c · sigmoid(mask_q)`` without "no object", in float32.
 

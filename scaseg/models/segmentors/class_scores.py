@@ -11,6 +11,7 @@ from torch import Tensor
 from scaseg.ops.upsample_argmax import argmax_of_planes, classes_at_once
 
 Size = tuple[int, int]
+Box = tuple[int, int, int, int]  # top, bottom, left, right
 
 
 class Window(NamedTuple):

@@ -19,7 +19,10 @@ from torch import Tensor, nn
 from scaseg.weights import load_pretrained
 
 from ..backbones import LeveledEncoder, TIMMFeatures
-from .class_scores import ClassScores, Window
+from ..decode_heads.mask_classification_head import MaskClassificationHead
+from ..layers import MaskPrediction
+from .class_scores import Box, ClassScores, Size, Window
+from .row_scores import MaskScores, MaskWindow, RowScores
 
 
 @MODELS.register_module()
@@ -90,27 +93,40 @@ class LeanEncoderDecoder(EncoderDecoder):
             self.label(sample, scores, self.gives_probabilities)
         return data_samples
 
-    def score(self, inputs: Tensor, data_samples: Sequence[SegDataSample]) -> list[ClassScores]:
+    def score(self, inputs: Tensor, data_samples: Sequence[SegDataSample]) -> list[ClassScores | RowScores]:
         """Scores of all classes for each image, at the size of the head's map; of each window in mode ``'slide'``."""
         metas = [sample.metainfo for sample in data_samples]
         height, width = inputs.shape[-2:]
-        parts = []
-        for top, bottom, left, right in self._boxes(height, width):
-            scores = self._score_part(inputs[..., top:bottom, left:right], metas)
-            parts.append(Window(scores.contiguous(), top, bottom, left, right))
-        return [
-            ClassScores(
-                windows=[part._replace(scores=part.scores[index : index + 1]) for part in parts],
-                input_size=(height, width),
-                padding=tuple(meta.get('img_padding_size', meta.get('padding_size', (0, 0, 0, 0)))),
-                flip=meta['flip_direction'] if meta.get('flip') else None,
-                align_corners=self.align_corners,
-                twice=self.test_cfg.get('resampling') == 'twice',
-            )
-            for index, meta in enumerate(metas)
-        ]
+        boxes = list(self._boxes(height, width))
+        parts = [self._score_part(inputs[..., top:bottom, left:right], metas) for top, bottom, left, right in boxes]
+        return [self.assemble(parts, boxes, index, (height, width), meta) for index, meta in enumerate(metas)]
 
-    def label(self, sample: SegDataSample, scores: ClassScores, are_probabilities: bool) -> None:
+    def assemble(
+        self, parts: Sequence[Tensor | MaskPrediction], boxes: Sequence[Box], index: int, input_size: Size, meta: dict
+    ) -> ClassScores | RowScores:
+        """Scores of one image of the batch from what the head gave for parts of the input.
+
+        Args:
+            parts: scores (B, K, h, w), or masks.
+            boxes: top, bottom, left and right of each part in the input.
+            index: of the image.
+            input_size: (H, W) of the network's input.
+            meta: the image's metainfo.
+        """
+        geometry: dict[str, Any] = dict(
+            input_size=input_size,
+            padding=tuple(meta.get('img_padding_size', meta.get('padding_size', (0, 0, 0, 0)))),
+            flip=meta['flip_direction'] if meta.get('flip') else None,
+            align_corners=self.align_corners,
+        )
+        image, placed = slice(index, index + 1), list(zip(parts, boxes, strict=True))
+        masks = [MaskWindow(part.of(image), *box) for part, box in placed if isinstance(part, MaskPrediction)]
+        if masks:
+            return MaskScores(masks, **geometry)
+        windows = [Window(part[image], *box) for part, box in placed if isinstance(part, Tensor)]
+        return ClassScores(windows, **geometry, twice=self.test_cfg.get('resampling') == 'twice')
+
+    def label(self, sample: SegDataSample, scores: ClassScores | RowScores, are_probabilities: bool) -> None:
         """Put the labels that scores give, and what ``full_logits`` asks for, into the sample of an image."""
         size = tuple(sample.ori_shape[:2])
         keeps_scores = self.test_cfg.get('full_logits', False)
@@ -127,7 +143,7 @@ class LeanEncoderDecoder(EncoderDecoder):
         if keeps_scores:
             sample.seg_logits = PixelData(data=full[0])
 
-    def _boxes(self, height: int, width: int) -> Iterator[tuple[int, int, int, int]]:
+    def _boxes(self, height: int, width: int) -> Iterator[Box]:
         """Top, bottom, left and right of the windows: at the right and lower border they are shifted to fit in."""
         if self.test_cfg.get('mode', 'whole') == 'whole':
             yield 0, height, 0, width
@@ -141,14 +157,16 @@ class LeanEncoderDecoder(EncoderDecoder):
             for left in columns:
                 yield top, min(top + crop[0], height), left, min(left + crop[1], width)
 
-    def _score_part(self, inputs: Tensor, metas: Sequence[dict]) -> Tensor:
-        """Scores (B, K, h, w), at the inputs' size from a head with a way of its own to get there."""
+    def _score_part(self, inputs: Tensor, metas: Sequence[dict]) -> Tensor | MaskPrediction:
+        """Scores (B, K, h, w), at the inputs' size from a head with a way of its own to get there; or masks."""
         features = self.extract_feat(inputs)
-        kind = type(self.decode_head)
+        head, kind = self.decode_head, type(self.decode_head)
+        if isinstance(head, MaskClassificationHead) and self.test_cfg.get('resampling') != 'twice':
+            return head.predict_masks(features)[-1]
         if (kind.predict, kind.predict_by_feat) == (BaseDecodeHead.predict, BaseDecodeHead.predict_by_feat):
-            return self.decode_head(features)
+            return head(features).contiguous()
         metas = [{**meta, 'img_shape': inputs.shape[-2:]} for meta in metas]
-        return self.decode_head.predict(features, metas, self.test_cfg)
+        return head.predict(features, metas, self.test_cfg).contiguous()
 
     def _dump_init_info(self) -> None:
         """Nothing: mmengine would write three lines for each parameter into the log file."""

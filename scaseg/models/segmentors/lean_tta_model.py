@@ -7,6 +7,7 @@ from torch import Tensor
 
 from .class_scores import ClassScores, Size, Window
 from .lean_encoder_decoder import LeanEncoderDecoder
+from .row_scores import MeanScores, RowScores
 
 
 @MODELS.register_module()
@@ -38,28 +39,38 @@ class LeanTTAModel(BaseTTAModel):
         at_image_size = self.module.test_cfg.get('resampling') == 'twice'
         if not at_image_size:  # the finest view comes first, and decides about the size
             views.sort(key=lambda view: view['inputs'][0].shape[-2:].numel(), reverse=True)
-        totals: list[Tensor] = []
+        merged: list[Tensor | MeanScores | None] = [None] * len(samples)
+        sizes: list[Size] = []
         for view in views:
             batch = self.module.data_preprocessor(view, False)
             for index, scores in enumerate(self.module.score(batch['inputs'], batch['data_samples'])):
                 if view is views[0]:
-                    size = tuple(samples[index].ori_shape[:2]) if at_image_size else scores.grid
-                    totals.append(self._probabilities(scores, size))
-                else:
-                    height, width = totals[index].shape[-2:]
-                    totals[index] += self._probabilities(scores, (height, width))
-        for sample, total in zip(samples, totals, strict=True):
-            height, width = total.shape[-2:]
-            mean = Window(total.div_(len(views)), 0, height, 0, width)
-            merged = ClassScores([mean], (height, width), align_corners=self.module.align_corners)
-            self.module.label(sample, merged, are_probabilities=True)
+                    height, width = samples[index].ori_shape[:2] if at_image_size else scores.grid
+                    sizes.append((height, width))
+                merged[index] = self._add(merged[index], scores, sizes[index])
+        for sample, total in zip(samples, merged, strict=True):
+            self.module.label(sample, self._mean(total, len(views)), are_probabilities=True)
         return samples
 
-    def _probabilities(self, scores: ClassScores, size: Size) -> Tensor:
-        full = scores.resized(size)
-        if self.module.gives_probabilities:
-            return full
-        return full.softmax(dim=1) if scores.num_classes > 1 else full.sigmoid()
+    def _add(
+        self, merged: Tensor | MeanScores | None, scores: ClassScores | RowScores, size: Size
+    ) -> Tensor | MeanScores:
+        """One more view: its probabilities in the sum of the others', or its masks, which are small, beside theirs."""
+        if isinstance(scores, RowScores):
+            others = merged.maps if isinstance(merged, MeanScores) else ()
+            return MeanScores([*others, scores.at(size)])
+        probabilities = scores.resized(size)
+        if not self.module.gives_probabilities:
+            probabilities = probabilities.softmax(dim=1) if scores.num_classes > 1 else probabilities.sigmoid()
+        return merged.add_(probabilities) if isinstance(merged, Tensor) else probabilities
+
+    def _mean(self, merged: Tensor | MeanScores | None, views: int) -> ClassScores | RowScores:
+        if isinstance(merged, MeanScores):
+            return merged
+        assert merged is not None  # there is a view
+        height, width = merged.shape[-2:]
+        mean = Window(merged.div_(views), 0, height, 0, width)
+        return ClassScores([mean], (height, width), align_corners=self.module.align_corners)
 
     def merge_preds(self, data_samples_list: list[list[SegDataSample]]) -> list[SegDataSample]:
         """Not used: predictions hold labels, and it is probabilities that are averaged, in ``test_step``."""
