@@ -15,6 +15,7 @@ from typing import Any
 
 import torch
 from mmseg.models import BaseSegmentor
+from timm.layers import BatchNormAct2d, Conv2dSame
 from torch import Tensor, nn
 from torch.nn.modules.batchnorm import _BatchNorm
 from torch.nn.utils import fuse_conv_bn_eval
@@ -22,6 +23,8 @@ from torch.utils.checkpoint import checkpoint
 
 from scaseg.errors import UserError
 from scaseg.models.decode_heads.mask_classification_head import MaskClassificationHead
+
+CONVOLUTIONS = (nn.Conv2d, Conv2dSame)  # others may change their weights before they use them
 
 
 def prepare_network(model: BaseSegmentor, cfg: Mapping[str, Any], training: bool) -> None:
@@ -163,6 +166,7 @@ def fold_conv_bn(model: BaseSegmentor) -> list[str]:
         Names of the norms that are gone.
     """
     model.eval()
+    _split_norms_with_activation(model)
     pairs = _conv_bn_pairs(model)
     for conv_name, norm_name in pairs:
         conv, norm = model.get_submodule(conv_name), model.get_submodule(norm_name)
@@ -171,9 +175,18 @@ def fold_conv_bn(model: BaseSegmentor) -> list[str]:
     return [norm for _, norm in pairs]
 
 
+def _split_norms_with_activation(model: nn.Module) -> None:
+    """Turn each norm of timm that has dropping out and an activation inside into a norm with them behind it."""
+    for name, module in list(model.named_modules()):
+        if type(module) is BatchNormAct2d:
+            norm = nn.BatchNorm2d(module.num_features, module.eps, affine=module.affine, device='meta').eval()
+            norm.load_state_dict(module.state_dict(), strict=False, assign=True)  # an activation may have weights, too
+            _replace(model, name, nn.Sequential(norm, module.drop, module.act))
+
+
 def _conv_bn_pairs(model: BaseSegmentor) -> list[tuple[str, str]]:
     """Names of convolutions and of the norms that are the only readers of their outputs, each used once."""
-    probe = copy.deepcopy(model).to('meta').eval().requires_grad_()
+    probe = copy.deepcopy(model).to('meta', torch.float32).eval().requires_grad_()
     modules_of: dict[Any, str] = {}  # node of the graph -> module that made it
     calls: dict[str, int] = {}
 
@@ -182,7 +195,7 @@ def _conv_bn_pairs(model: BaseSegmentor) -> list[tuple[str, str]]:
         calls[name] = calls.get(name, 0) + 1
 
     for name, module in probe.named_modules():
-        if type(module) is nn.Conv2d or isinstance(module, _BatchNorm):
+        if type(module) in CONVOLUTIONS or isinstance(module, _BatchNorm):
             module.register_forward_hook(functools.partial(record, name))
     with torch.enable_grad():
         out = probe(torch.empty(1, 3, 128, 128, device='meta'), mode='tensor')
@@ -201,7 +214,7 @@ def _conv_bn_pairs(model: BaseSegmentor) -> list[tuple[str, str]]:
         norm = modules_of.get(after[0]) if len(after) == 1 else None
         if norm is not None and calls[name] == calls[norm] == 1:
             conv_module, norm_module = probe.get_submodule(name), probe.get_submodule(norm)
-            if type(conv_module) is nn.Conv2d and isinstance(norm_module, _BatchNorm):
+            if type(conv_module) in CONVOLUTIONS and isinstance(norm_module, _BatchNorm):
                 pairs.append((name, norm))
     return pairs
 

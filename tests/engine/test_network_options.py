@@ -1,6 +1,7 @@
 """The keys for speed and memory change neither predictions, nor gradients, nor the statistics of norms."""
 
 import copy
+from collections.abc import Sequence
 
 import pytest
 import torch
@@ -41,9 +42,9 @@ MSCAN = dict(
 )
 
 
-def build(head: str = 'SCASegHead', backbone: dict = MSCAN) -> BaseSegmentor:
+def build(head: str = 'SCASegHead', backbone: dict = MSCAN, channels: Sequence[int] = CHANNELS) -> BaseSegmentor:
     """A model whose norms have statistics and weights that do something."""
-    head_cfg = dict(type=head, in_channels=CHANNELS, num_classes=CLASSES, **HEADS[head])
+    head_cfg = dict(type=head, in_channels=channels, num_classes=CLASSES, **HEADS[head])
     model = MODELS.build(dict(type='LeanEncoderDecoder', backbone=copy.deepcopy(backbone), decode_head=head_cfg))
     for module in model.modules():
         if isinstance(module, _BatchNorm):
@@ -69,6 +70,17 @@ def test_folding_changes_no_prediction(head: str) -> None:
     assert {'backbone.patch_embed1.proj.1', 'backbone.patch_embed2.norm'} <= set(gone)
     assert not any(isinstance(model.get_submodule(name), _BatchNorm) for name in gone)
     assert not any(name.startswith('backbone.block') for name in gone)  # those norms come before convolutions
+
+
+def test_norms_of_timm_leave_their_activation_behind() -> None:
+    encoder = dict(type='TIMMFeatures', model_name='tf_mobilenetv3_small_minimal_100', out_indices=(1, 2, 3, 4))
+    model, image = build('SCASegHead', encoder, [16, 24, 48, 576]).eval().double(), torch.randn(1, 3, 65, 97).double()
+    norms = sum(isinstance(module, _BatchNorm) for module in model.backbone.modules())
+    with torch.no_grad():
+        expected = model.extract_feat(image)
+        gone = fold_conv_bn(model)
+        torch.testing.assert_close(model.extract_feat(image), expected, rtol=1e-9, atol=1e-9)
+    assert sum(name.startswith('backbone.') for name in gone) == norms
 
 
 def test_a_convolution_that_others_read_too_keeps_its_norm() -> None:
