@@ -14,6 +14,7 @@ from scaseg.apis import test as evaluate
 from scaseg.apis.config import load_config
 
 REPOSITORY = Path(__file__).parents[2]
+SMALL = sorted((REPOSITORY / 'configs').glob('[!d]*/*toyscenes*.py'))  # every head, but not again the distilled one
 FILES = dict(out='out', show_dir='show', figure='figure.png')
 
 
@@ -37,6 +38,22 @@ def contents(folder: Path) -> dict[str, bytes]:
     names = [*folder.glob('out/*'), *folder.glob('show/*'), folder / 'figure.png']
     contents = {str(path.relative_to(folder)): path.read_bytes() for path in names}
     return contents | {'figures': next(folder.glob('*/*.json')).read_bytes()}
+
+
+@pytest.mark.parametrize('small', SMALL, ids=lambda path: path.stem)
+def test_whatever_the_head(small: Path, tmp_path: Path) -> None:
+    config = tmp_path / 'small.py'
+    data = 'num_workers=0, persistent_workers=False, dataset=dict(size=2, image_size=(64, 96))'
+    config.write_text(f"_base_ = '{small}'\ntest_dataloader = dict({data})\n")
+    torch.manual_seed(0)
+    model = MODELS.build(load_config(config).model)
+    for parameter in model.decode_head.parameters():
+        torch.nn.init.normal_(parameter)
+    torch.save(dict(state_dict=model.state_dict()), tmp_path / 'weights.pth')
+    windows = {'model.test_cfg': dict(mode='slide', crop_size=(64, 64), stride=(32, 32))}
+    first, again = (run(config, tmp_path / 'weights.pth', tmp_path / name, **windows) for name in 'ab')
+    assert first == again
+    assert contents(tmp_path / 'a') == contents(tmp_path / 'b')
 
 
 def test_whatever_the_workers(config: Path, checkpoint: Path, tmp_path: Path) -> None:
