@@ -1,22 +1,34 @@
 """From a config to a runner."""
 
 import itertools
+import os
 import traceback
 from pathlib import Path
 
 import torch
 from mmengine.config import Config
-from mmengine.runner import Runner
+from mmengine.runner import BaseLoop, Runner
 from mmseg.registry import RUNNERS
 
 from scaseg.errors import UserError
+from scaseg.evaluation import ConfusionMetric
 
 RUNS = itertools.count()
 
 
 def set_work_dir(cfg: Config, work_dir: str | Path | None) -> None:
-    """Work folder: the argument, else the config's, else ``work_dirs/`` and the config's name."""
+    """Work folder: the argument, else the config's, else ``work_dirs/`` and the config's name.
+
+    Raises:
+        UserError: it is a file, or no folder can be made or written there.
+    """
     cfg.work_dir = str(work_dir or cfg.get('work_dir') or Path('work_dirs') / Path(cfg.filename).stem)
+    folder = Path(cfg.work_dir).absolute()
+    exists = next(path for path in (folder, *folder.parents) if path.exists())
+    if not exists.is_dir() or not os.access(exists, os.W_OK):
+        key = '--work-dir' if work_dir else f'{cfg.filename}: work_dir'
+        reason = 'cannot be written' if exists.is_dir() else 'is no folder'
+        raise UserError(f'{key}={cfg.work_dir}: {exists} {reason}; name another one')
 
 
 def build_runner(cfg: Config) -> Runner:
@@ -36,7 +48,10 @@ def build_runner(cfg: Config) -> Runner:
         runner = RUNNERS.build(cfg)
         trains = cfg.get('train_cfg') is not None
         for stage in ('train', 'val') if trains else ('test',):
-            getattr(runner, f'{stage}_loop')  # mmengine builds a loop and its data loader when they are asked for
+            # mmengine builds a loop and its data loader when they are asked for
+            loop = getattr(runner, f'{stage}_loop')
+            if stage != 'train' and loop is not None:
+                _check_sampler(f'{stage}_dataloader', loop)
         if trains:
             runner.optim_wrapper = runner.build_optim_wrapper(runner.optim_wrapper)
     except UserError:
@@ -46,6 +61,16 @@ def build_runner(cfg: Config) -> Runner:
         place = f'{frame.filename}:{frame.lineno}'
         raise UserError(f'{cfg.filename}: {type(error).__name__}: {error} (raised in {place})') from error
     return runner
+
+
+def _check_sampler(key: str, loop: BaseLoop) -> None:
+    """Find out before an evaluation that counts every image once, not after it, that some would count twice."""
+    size, total = len(loop.dataloader.dataset), getattr(loop.dataloader.sampler, 'total_size', 0)
+    if total > size and any(isinstance(metric, ConfusionMetric) for metric in loop.evaluator.metrics):
+        raise UserError(
+            f'{key}.sampler: {total - size} of {size} images would be seen twice, so that every process has as many; '
+            'set round_up=False'
+        )
 
 
 def _distribute_on_cpu(cfg: Config) -> None:

@@ -40,12 +40,46 @@ class VariantAction(OptionAction):
         setattr(namespace, self.dest, [*variants, getattr(alone, self.dest)])
 
 
+def torch_device(name: str) -> torch.device:
+    """A device that torch has here, as the type of an argument."""
+    try:
+        found = torch.device(name)
+    except RuntimeError:
+        raise argparse.ArgumentTypeError(f'{name!r} is neither cpu nor cuda') from None
+    if found.type not in ('cpu', 'cuda'):
+        raise argparse.ArgumentTypeError(f'{name!r} is neither cpu nor cuda')
+    if found.type == 'cuda' and (found.index or 0) >= torch.cuda.device_count():
+        raise argparse.ArgumentTypeError(f'{name}: torch finds {torch.cuda.device_count()} GPUs')
+    return found
+
+
+def positive_int(number: str) -> int:
+    """An integer of 1 or more, as the type of an argument."""
+    if not number.isdecimal() or int(number) < 1:
+        raise argparse.ArgumentTypeError(f'{number}: expected an integer of 1 or more')
+    return int(number)
+
+
+def appendable_file(name: str) -> Path:
+    """A file that can be written, which is found out before anything is measured, as the type of an argument."""
+    path = Path(name)
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        is_new = not path.exists()
+        path.open('a').close()
+        if is_new:
+            path.unlink()
+    except OSError as error:
+        raise argparse.ArgumentTypeError(f'{name} cannot be written ({error.strerror})') from None
+    return path
+
+
 def measuring_parser(description: str, csv: str) -> argparse.ArgumentParser:
     """A parser with the arguments of every tool that measures time."""
     parser = argparse.ArgumentParser(description=description, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument('--device', type=torch.device, default=torch.device('cpu'), help='cpu or cuda (default: cpu)')
+    parser.add_argument('--device', type=torch_device, default=torch.device('cpu'), help='cpu or cuda (default: cpu)')
     parser.add_argument('--seconds', type=float, default=5.0, help='of timed calls for each row (default: 5)')
-    parser.add_argument('--csv', type=Path, default=Path(csv), help=f'file to append to (default: {csv})')
+    parser.add_argument('--csv', type=appendable_file, default=csv, help=f'file to append to (default: {csv})')
     return parser
 
 

@@ -8,6 +8,7 @@ from mmengine.model import BaseTTAModel, is_model_wrapper
 
 from scaseg.engine import PredictionHook
 from scaseg.errors import UserError
+from scaseg.evaluation.files import make_folder
 from scaseg.models import LeanTTAModel
 
 from .build import build_runner, set_work_dir
@@ -81,11 +82,7 @@ def _prepare_outputs(out: str | Path | None, show_dir: str | Path | None, figure
         raise UserError(f'--figure {figure}: the picture is a PNG file, give it a name that ends in .png')
     folders = {'--out': out, '--show-dir': show_dir, '--figure': figure and Path(figure).parent}
     for flag, folder in folders.items():
-        try:
-            if folder is not None:
-                Path(folder).mkdir(parents=True, exist_ok=True)
-        except OSError as error:
-            raise UserError(f'{flag}: the folder {folder} cannot be made ({error.strerror})') from error
+        make_folder(folder, flag)
 
 
 def _use_tta(cfg: Config) -> None:

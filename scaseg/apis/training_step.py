@@ -14,6 +14,7 @@ from mmseg.models import BaseSegmentor
 from mmseg.structures import SegDataSample
 
 from .benchmark import synchronize
+from .checks import check_data
 from .network_calls import build_network
 
 PHASES = {
@@ -33,6 +34,9 @@ class TrainingStep:
         from_loader: batches come from the config's training data, loading and augmentation included; else they are
             random images and labels of the crop size made beforehand.
         batch: images of a step; ``None`` is what the config says.
+
+    Raises:
+        UserError: the training data are not there.
     """
 
     def __init__(self, cfg: Config, device: torch.device, from_loader: bool = False, batch: int | None = None) -> None:
@@ -41,6 +45,7 @@ class TrainingStep:
         self.model: BaseSegmentor = build_network(cfg, device, training=True)
         self.optim_wrapper: OptimWrapper = build_optim_wrapper(self.model, cfg.optim_wrapper)
         if from_loader:
+            check_data(cfg, ['train_dataloader'])
             loader = Runner.build_dataloader(cfg.train_dataloader | dict(batch_size=self.batch), seed=0)
             self.batches: Iterator[dict] = iter(loader)
         else:

@@ -36,7 +36,8 @@ def prepare_network(model: BaseSegmentor, cfg: Mapping[str, Any], training: bool
         training: whether the model will be trained: then nothing is folded, else nothing is recomputed.
 
     Raises:
-        UserError: ``recompute_activations`` names a module that the model does not have.
+        UserError: ``recompute_activations`` names a module that the model does not have, or ``compile`` is neither
+            True nor arguments that ``torch.compile`` takes.
     """
     if cfg.get('channels_last'):
         model.to(memory_format=torch.channels_last)
@@ -47,7 +48,16 @@ def prepare_network(model: BaseSegmentor, cfg: Mapping[str, Any], training: bool
     if not training and cfg.get('fold_conv_bn'):
         fold_conv_bn(model)
     if cfg.get('compile'):
-        compile_network(model, **({} if cfg['compile'] is True else cfg['compile']))
+        _compile_by_key(model, cfg['compile'])
+
+
+def _compile_by_key(model: BaseSegmentor, value: object) -> None:
+    if value is not True and not isinstance(value, Mapping):
+        raise UserError(f'compile={value!r}: expected True, or a dict with arguments of torch.compile')
+    try:
+        compile_network(model, **({} if value is True else dict(value)))
+    except (TypeError, ValueError, RuntimeError) as error:
+        raise UserError(f'compile={value!r}: torch.compile refuses these arguments ({error})') from error
 
 
 def compile_network(model: BaseSegmentor, **options: Any) -> None:

@@ -21,7 +21,7 @@ from scaseg.visualization import draw_confusion
 
 from .boundary import boundary_counts
 from .figures import ClassFigures, class_figures, confusion_matrix, mean_figures
-from .files import save_labels, save_matrix
+from .files import make_folder, save_labels, save_matrix
 
 
 @METRICS.register_module()
@@ -50,7 +50,8 @@ class ConfusionMetric(BaseMetric):
         prefix: put before the names of the figures, as in ``prefix/mIoU``.
 
     Raises:
-        UserError: ``format_only`` without ``output_dir``.
+        UserError: ``format_only`` without ``output_dir``, a ``boundary`` that is no share, ``label_ids`` that a PNG of
+            eight bits cannot hold, or a folder that cannot be made.
     """
 
     default_prefix = ''  # plain 'mIoU', so that save_best='mIoU' finds it
@@ -71,14 +72,18 @@ class ConfusionMetric(BaseMetric):
         super().__init__(prefix=prefix)
         if format_only and output_dir is None:
             raise UserError('ConfusionMetric: format_only=True saves predictions, so it needs an output_dir.')
+        if boundary is not None and not 0 < boundary <= 1:
+            raise UserError(f'ConfusionMetric: boundary={boundary}: expected a share of the diagonal, above 0 up to 1')
+        if any(not 0 <= label_id <= 255 for label_id in label_ids or ()):
+            raise UserError(f'ConfusionMetric: label_ids={list(label_ids or ())}: a PNG label map holds ids 0 to 255')
         self.ignore_index = ignore_index
         self.class_table = class_table
         self.per_class = per_class
         self.boundary = boundary
-        self.matrix_dir = Path(matrix_dir) if matrix_dir is not None else None
+        self.matrix_dir = make_folder(matrix_dir, 'matrix_dir of ConfusionMetric')
         self.label_ids = label_ids
         self.palette = palette
-        self.output_dir = Path(output_dir) if output_dir is not None else None
+        self.output_dir = make_folder(output_dir, 'output_dir of ConfusionMetric')
         self.format_only = format_only
         self._reset()
 

@@ -11,6 +11,20 @@ from torch import Tensor
 from scaseg.errors import UserError
 
 
+def make_folder(folder: str | Path | None, key: str) -> Path | None:
+    """Make a folder when it is named, not when the first file is to go there.
+
+    Raises:
+        UserError: it cannot be made; names the key that named it.
+    """
+    try:
+        if folder is not None:
+            Path(folder).mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise UserError(f'{key}: the folder {folder} cannot be made ({error.strerror})') from error
+    return None if folder is None else Path(folder)
+
+
 def save_labels(
     prediction: Tensor,
     sample: dict,
@@ -24,7 +38,7 @@ def save_labels(
     Args:
         prediction: class ids (H, W).
         sample: of the image, with its ``img_path`` and, where labels were shifted by it, ``reduce_zero_label``.
-        folder: made where it does not exist.
+        folder: that exists.
         class_names: of all classes.
         label_ids: id in the file of each class, 0..255; ``None`` takes the class ids, plus 1 with
             ``reduce_zero_label``.
@@ -46,7 +60,6 @@ def save_labels(
         colours = np.zeros((256, 3), dtype=np.uint8)
         colours[list(label_ids)] = palette
         picture.putpalette(colours.tobytes())
-    folder.mkdir(parents=True, exist_ok=True)
     path = folder / f'{Path(sample["img_path"]).stem}.png'
     picture.save(path)
     return path
@@ -54,7 +67,6 @@ def save_labels(
 
 def save_matrix(matrix: Tensor, class_names: Sequence[str], path: Path) -> None:
     """Write a confusion matrix (K, K) of pixel counts as CSV: rows are true classes, columns predicted ones."""
-    path.parent.mkdir(parents=True, exist_ok=True)
     with path.open('w', newline='', encoding='utf-8') as file:
         writer = csv.writer(file)
         writer.writerow(['truth', *class_names])

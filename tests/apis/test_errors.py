@@ -252,10 +252,22 @@ def test_an_output_folder_that_cannot_be_made(config: Path, tmp_path: Path, outp
         evaluate(config, tmp_path / 'none.pth', **{output: tmp_path / 'file/x'})
 
 
+def test_a_sampler_that_repeats_images(config: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr('mmengine.dataset.sampler.get_dist_info', lambda: (0, 2))
+    options = {'test_dataloader.sampler.round_up': True}
+    with pytest.raises(
+        UserError, match=r'test_dataloader\.sampler: 1 of 3 images would be seen twice.*round_up=False'
+    ):
+        evaluate(config, tmp_path / 'none.pth', tmp_path / 'run', options=options)
+
+
 def test_a_work_folder_that_cannot_be_made(config: Path, tmp_path: Path) -> None:
     (tmp_path / 'file').touch()
-    with pytest.raises(UserError, match=r'tiny\.py: (NotADirectoryError|FileExistsError)'):
-        train(config, work_dir=tmp_path / 'file' / 'run')
+    for folder in (tmp_path / 'file', tmp_path / 'file' / 'run'):
+        with pytest.raises(UserError, match=r'--work-dir=.*/file is no folder'):
+            train(config, work_dir=folder)
+    with pytest.raises(UserError, match=r'tiny\.py: work_dir=.*/file is no folder'):
+        evaluate(config, 'none.pth', options=dict(work_dir=str(tmp_path / 'file')))
 
 
 def test_tools_print_one_line_and_exit_with_2(tmp_path: Path) -> None:

@@ -10,7 +10,7 @@ import pytest
 import torch
 
 from scaseg.apis.benchmark import call_rows
-from scaseg.apis.cli import VariantAction, measuring_parser
+from scaseg.apis.cli import VariantAction, measuring_parser, positive_int
 from scaseg.apis.config import load_config
 from scaseg.apis.network_calls import PARTS, build_network, network_call
 from scaseg.apis.training_step import PHASES, TrainingStep
@@ -86,6 +86,29 @@ def test_each_variant_is_a_dict_of_its_own() -> None:
     args = parser.parse_args(['--variant', 'a.b=1', 'c=True', '--variant', 'd=x'])
     assert args.variant == [{'a.b': 1, 'c': True}, {'d': 'x'}]
     assert isinstance(args, argparse.Namespace) and args.csv == Path('x.csv')
+
+
+@pytest.mark.parametrize(
+    'flags, message',
+    [
+        (['--device', 'tpu'], "--device: 'tpu' is neither cpu nor cuda"),
+        (['--device', 'cuda:99'], '--device: cuda:99: torch finds'),
+        (['--csv', '{folder}'], '--csv: {folder} cannot be written'),
+        (['--csv', '{folder}/file/x.csv'], '--csv: {folder}/file/x.csv cannot be written'),
+        (['--batch-size', '0'], '--batch-size: 0: expected an integer of 1 or more'),
+    ],
+    ids=lambda value: ' '.join(value) if isinstance(value, list) else '',
+)
+def test_what_cannot_be_measured_or_written_is_known_before(
+    flags: list[str], message: str, tmp_path: Path, capsys: pytest.CaptureFixture
+) -> None:
+    (tmp_path / 'file').touch()
+    parser = measuring_parser('', str(tmp_path / 'x.csv'))
+    parser.add_argument('--batch-size', type=positive_int)
+    with pytest.raises(SystemExit):
+        parser.parse_args([flag.format(folder=tmp_path) for flag in flags])
+    assert message.format(folder=tmp_path) in capsys.readouterr().err
+    assert list(tmp_path.iterdir()) == [tmp_path / 'file']
 
 
 TOOLS = {

@@ -182,6 +182,12 @@ def test_one_compiled_network_trains_and_predicts() -> None:
     assert all(p.grad is not None for p in model.parameters())
 
 
+@pytest.mark.parametrize('value', ['banana', dict(backend='nope'), dict(speed=2)])
+def test_what_cannot_be_compiled_names_the_key(value: object) -> None:
+    with pytest.raises(UserError, match=r'^compile=.*(expected True|refuses these arguments)'):
+        prepare_network(build(), dict(compile=value), training=False)
+
+
 def test_what_is_compiled_may_be_recomputed() -> None:
     model = build('SegFormerMLPHead').train()
     model.backbone = Pyramid()

@@ -288,6 +288,24 @@ def test_a_prefix_is_put_before_the_names() -> None:
     assert 'val/mIoU' in evaluate(make_metric(prefix='val'), random_samples())
 
 
+@pytest.mark.parametrize(
+    'settings, message',
+    [
+        (dict(boundary=-1), 'boundary=-1: expected a share of the diagonal'),
+        (dict(label_ids=[0, 256]), r'label_ids=\[0, 256\]: a PNG label map holds ids 0 to 255'),
+        (dict(matrix_dir='{folder}/file'), 'matrix_dir of ConfusionMetric: the folder .*file cannot be made'),
+        (dict(output_dir='{folder}/file/x'), 'output_dir of ConfusionMetric: the folder .*file/x cannot be made'),
+        (dict(format_only=True), 'format_only=True saves predictions, so it needs an output_dir'),
+    ],
+    ids=['boundary', 'label_ids', 'matrix_dir', 'output_dir', 'format_only'],
+)
+def test_what_cannot_be_evaluated_is_known_before(settings: dict, message: str, tmp_path: Path) -> None:
+    (tmp_path / 'file').touch()
+    settings = {k: v.format(folder=tmp_path) if isinstance(v, str) else v for k, v in settings.items()}
+    with pytest.raises(UserError, match=message):
+        ConfusionMetric(**settings)
+
+
 def test_unknown_arguments_are_errors() -> None:
     with pytest.raises(TypeError, match='iou_metrics'):
         METRICS.build({'type': 'ConfusionMetric', 'iou_metrics': ['mIoU']})

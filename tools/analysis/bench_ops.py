@@ -10,7 +10,7 @@ import argparse
 import os
 import subprocess
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
 
@@ -24,7 +24,7 @@ from scaseg.quiet import quiet_dependencies
 quiet_dependencies()
 
 from scaseg.apis.benchmark import REPOSITORY, append_csv, circumstances, peak_memory, time_side_by_side  # noqa: E402
-from scaseg.apis.cli import run_tool  # noqa: E402
+from scaseg.apis.cli import appendable_file, positive_int, run_tool, torch_device  # noqa: E402
 from scaseg.apis.op_benchmarks import OP_BENCHMARKS, Case  # noqa: E402
 from scaseg.errors import UserError  # noqa: E402
 
@@ -32,31 +32,38 @@ from scaseg.errors import UserError  # noqa: E402
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument('op', choices=sorted(OP_BENCHMARKS))
-    parser.add_argument('--device', type=torch.device, default=torch.device('cpu'), help='cpu or cuda (default: cpu)')
+    parser.add_argument('--device', type=torch_device, default=torch.device('cpu'), help='cpu or cuda (default: cpu)')
     parser.add_argument('--seconds', type=float, default=2.0, help='for each form, size and pass (default: 2)')
-    parser.add_argument('--cases', type=int, nargs='+', help='which of the sizes, counted from 1 (default: all)')
+    parser.add_argument('--cases', type=positive_int, nargs='+', help='which of the sizes, from 1 (default: all)')
     parser.add_argument('--forms', nargs='+', help='which of the forms, as the table names them (default: all)')
     parser.add_argument('--passes', nargs='+', choices=list(PASSES), default=list(PASSES))
     parser.add_argument('--whole', action='store_true', help='give O(N·M) forms all queries, whatever it takes')
-    parser.add_argument('--csv', type=Path, help='file to append to (default: work_dirs/benchmarks/OP.csv)')
+    parser.add_argument('--csv', type=appendable_file, help='file to append to (default: work_dirs/benchmarks/OP.csv)')
     args = parser.parse_args()
     benchmark = OP_BENCHMARKS[args.op]
+    cases = list(_selected(benchmark.cases(args.device), args.cases, args.forms))
     if subprocess.run([sys.executable, '-m', 'pytest', '-q', *benchmark.tests], cwd=REPOSITORY).returncode:
         raise UserError(f'the tests of {args.op} fail: no figure of a form that may be wrong')
     path = args.csv or Path('work_dirs/benchmarks') / f'{args.op}.csv'
     about = circumstances(args.device)
     print(', '.join(f'{name} {value}' for name, value in about.items()))
-    for number, case in enumerate(benchmark.cases(args.device), start=1):
-        if args.cases and number not in args.cases:
-            continue
-        if unknown := set(args.forms or ()) - set(case.forms):
-            raise UserError(f'--forms {" ".join(sorted(unknown))}: {args.op} has {", ".join(case.forms)}')
-        case = replace(case, forms={name: case.forms[name] for name in args.forms or case.forms})
+    for case in cases:
         case = replace(case, share=1, slow=frozenset()) if args.whole else case
         rows = measure(case, args.passes, args.device, args.seconds)
         print_case(case, rows)
         append_csv(path, [about | case.sizes | row for row in rows])
     print(f'appended to {path}')
+
+
+def _selected(cases: Iterable[Case], numbers: Sequence[int] | None, forms: Sequence[str] | None) -> Iterator[Case]:
+    every = list(cases)
+    if too_large := [number for number in numbers or () if number > len(every)]:
+        raise UserError(f'--cases {too_large[0]}: there are {len(every)}')
+    for number in numbers or range(1, len(every) + 1):
+        case = every[number - 1]
+        if unknown := set(forms or ()) - set(case.forms):
+            raise UserError(f'--forms {" ".join(sorted(unknown))}: there are {", ".join(case.forms)}')
+        yield replace(case, forms={name: case.forms[name] for name in forms or case.forms})
 
 
 def measure(case: Case, which_passes: Sequence[str], device: torch.device, seconds: float) -> list[dict]:

@@ -24,7 +24,7 @@ from scaseg.apis.benchmark import (  # noqa: E402
     library_versions,
     print_markdown,
 )
-from scaseg.apis.cli import VariantAction, measuring_parser, run_tool  # noqa: E402
+from scaseg.apis.cli import VariantAction, measuring_parser, positive_int, run_tool  # noqa: E402
 from scaseg.apis.config import load_config  # noqa: E402
 from scaseg.apis.network_calls import DTYPES, PARTS, PASSES, build_network, network_call  # noqa: E402
 
@@ -36,8 +36,10 @@ def main() -> None:
     parser.add_argument('--variant', action=VariantAction, nargs='+', default=[], metavar='KEY=VALUE')
     parser.add_argument('--part', nargs='+', choices=list(PARTS), default=['network'])
     parser.add_argument('--passes', nargs='+', choices=list(PASSES), default=['forward'])
-    parser.add_argument('--shape', type=int, nargs=2, action='append', metavar=('H', 'W'), help='default: 512 512')
-    parser.add_argument('--batch-size', type=int, nargs='+', default=[1])
+    parser.add_argument(
+        '--shape', type=positive_int, nargs=2, action='append', metavar=('H', 'W'), help='default: 512 512'
+    )
+    parser.add_argument('--batch-size', type=positive_int, nargs='+', default=[1])
     parser.add_argument('--dtype', nargs='+', choices=list(DTYPES), default=['float32'], help='of autocast')
     args = parser.parse_args()
     about = circumstances(args.device) | library_versions()

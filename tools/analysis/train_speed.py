@@ -4,7 +4,8 @@
 
 Every config is measured as it is and again with the options of each --variant. Weights are random, and so are images
 and labels unless --from-loader takes the training data of the config. Memory is what one step needs at most beyond
-weights and the state of the optimiser, its gradients among it. The phases of a step, medians:
+weights and the state of the optimiser, its gradients among it. Hooks do not run, so EMA and what else is one cost
+nothing here. The phases of a step, medians:
 """
 
 import os
@@ -23,7 +24,7 @@ from scaseg.apis.benchmark import (  # noqa: E402
     library_versions,
     print_markdown,
 )
-from scaseg.apis.cli import VariantAction, measuring_parser, run_tool  # noqa: E402
+from scaseg.apis.cli import VariantAction, measuring_parser, positive_int, run_tool  # noqa: E402
 from scaseg.apis.config import load_config  # noqa: E402
 from scaseg.apis.training_step import PHASES, TrainingStep  # noqa: E402
 
@@ -33,7 +34,7 @@ def main() -> None:
     parser = measuring_parser(f'{__doc__}\n{phases}', 'work_dirs/benchmarks/train_speed.csv')
     parser.add_argument('configs', nargs='+', metavar='CONFIG')
     parser.add_argument('--variant', action=VariantAction, nargs='+', default=[], metavar='KEY=VALUE')
-    parser.add_argument('--batch-size', type=int, help='images of a step (default: what the first config says)')
+    parser.add_argument('--batch-size', type=positive_int, help="images of a step (default: the first config's)")
     parser.add_argument('--from-loader', action='store_true', help='read and augment the training data of the config')
     args = parser.parse_args()
     batch = args.batch_size or load_config(args.configs[0]).train_dataloader.batch_size

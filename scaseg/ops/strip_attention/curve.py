@@ -41,6 +41,10 @@ class Grid(NamedTuple):
     density: Tensor
     reach: Tensor
 
+    def of(self, problems: slice) -> 'Grid':
+        """The grid of some problems."""
+        return Grid(self.cells, self.knee[problems], self.density[problems], self.reach[problems])
+
     def points(self) -> Tensor:
         """(P, C + 1), τ of the points, ascending from 0."""
         steps = torch.arange(self.cells + 1, dtype=self.knee.dtype, device=self.knee.device)

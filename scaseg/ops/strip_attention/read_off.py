@@ -17,7 +17,8 @@ from torch import Tensor
 
 from .curve import Curve, Grid
 
-BLOCK_QUERIES = 4096  # whose products with four powers of u stay in a processor's cache
+READ_AT_ONCE = 2**15  # queries whose positions stay in a processor's cache
+SUM_AT_ONCE = 2**12  # queries whose gradients' products with four powers of u do
 
 
 def tabulate(curve: Curve, grid: Grid) -> Tensor:
@@ -61,7 +62,11 @@ def locate(t: Tensor, grid: Grid) -> tuple[Tensor, Tensor]:
 
 def read_off(t: Tensor, table: Tensor, grid: Grid) -> Tensor:
     """(P, N) -> (P, N, d), the curve at every query."""
-    return mix_rows(table, *locate(t, grid))
+    out = table.new_empty(*t.shape, table.shape[-1])
+    for some, block in _blocks(t, READ_AT_ONCE):
+        cell, u = locate(t[some, block], grid.of(some))
+        out[some, block] = mix_rows(table[some], cell, u)
+    return out
 
 
 def read_off_by_gathers(t: Tensor, table: Tensor, grid: Grid) -> Tensor:
@@ -77,15 +82,13 @@ def read_off_by_gathers(t: Tensor, table: Tensor, grid: Grid) -> Tensor:
 
 def read_off_backward(grad: Tensor, t: Tensor, table: Tensor, grid: Grid) -> tuple[Tensor, Tensor]:
     """Gradients of t, (P, N), and of the table, float64, from that of the output, (P, N, d)."""
-    cell, u = locate(t, grid)
-    density, reach, knee = (x.to(t.dtype) for x in (grid.density, grid.reach, grid.knee))
-    cells_per_tau = density / ((knee + torch.minimum(t.abs(), reach)) * math.log(2))
-    grad_t = torch.where(t < 0, -cells_per_tau, cells_per_tau)
-    grad_table = torch.zeros_like(table, dtype=torch.float64)
-    for some, block in _blocks(*t.shape):
-        own_grad, own_cell, own_u = grad[some, block], cell[some, block], u[some, block]
-        grad_t[some, block] *= (mix_rows(table, own_cell, own_u, derivative=True) * own_grad).sum(-1)
-        grad_table[some] += _sum_into_cells(own_grad, own_cell - some.start * 2 * grid.cells, own_u, table[some])
+    grad_t, grad_table = torch.empty_like(t), torch.zeros_like(table, dtype=torch.float64)
+    for some, block in _blocks(t, SUM_AT_ONCE):
+        own_grad, own_t, own_grid, own_table = grad[some, block], t[some, block], grid.of(some), table[some]
+        cell, u = locate(own_t, own_grid)
+        along_cell = (mix_rows(own_table, cell, u, derivative=True) * own_grad).sum(-1)
+        grad_t[some, block] = along_cell * _cells_per_t(own_t, own_grid)
+        grad_table[some] += _sum_into_cells(own_grad, cell, u, own_table)
     return grad_t, grad_table
 
 
@@ -99,17 +102,25 @@ def mix_rows(table: Tensor, cell: Tensor, u: Tensor, derivative: bool = False) -
     return out.view(*cell.shape, -1)
 
 
+def _cells_per_t(t: Tensor, grid: Grid) -> Tensor:
+    """du / dt, (P, N)."""
+    density, reach, knee = (x.to(t.dtype) for x in (grid.density, grid.reach, grid.knee))
+    magnitude = density / ((knee + torch.minimum(t.abs(), reach)) * math.log(2))
+    return torch.where(t < 0, -magnitude, magnitude)
+
+
 def _tau_per_cell(grid: Grid) -> Tensor:
     """dτ / du at the points, (P, 1, C + 1, 1)."""
     return ((grid.knee + grid.points()) * math.log(2) / grid.density)[:, None, :, None]
 
 
-def _blocks(problems: int, queries: int) -> Iterator[tuple[slice, slice]]:
-    """Slices of problems and of their queries, about ``BLOCK_QUERIES`` in all."""
-    together = max(1, BLOCK_QUERIES // queries)
+def _blocks(t: Tensor, at_once: int) -> Iterator[tuple[slice, slice]]:
+    """Slices of problems and of their queries, about ``at_once`` in all."""
+    problems, queries = t.shape
+    together = max(1, at_once // queries)
     for first in range(0, problems, together):
-        for start in range(0, queries, BLOCK_QUERIES):
-            yield slice(first, first + together), slice(start, start + BLOCK_QUERIES)
+        for start in range(0, queries, at_once):
+            yield slice(first, first + together), slice(start, start + at_once)
 
 
 def _sum_into_cells(grad: Tensor, cell: Tensor, u: Tensor, table: Tensor) -> Tensor:
