@@ -13,6 +13,7 @@ from torch import Tensor
 from torch.utils.checkpoint import checkpoint
 from torch.utils.flop_counter import FlopCounterMode
 
+from scaseg.apis.benchmark import peak_memory
 from scaseg.ops import naive_strip_attention, strip_attention
 from scaseg.ops.strip_attention import choose_method, interpolated
 
@@ -310,6 +311,25 @@ def test_results_lie_in_memory_as_the_compiler_is_told(method: str) -> None:
     views = q.mT.contiguous().mT, k.mT.contiguous().mT, v.transpose(1, 2).contiguous().transpose(1, 2)
     out, *grads = with_gradients(lambda *x: strip_attention(*x, method=method), list(views))
     assert all(x.is_contiguous() for x in (out, *grads))
+
+
+def test_the_exact_form_never_holds_all_weights() -> None:
+    """Neither of one head nor, a few rows each, of many heads."""
+    q, k, v = random_inputs(4, 16, 64, 4096, 1, torch.float32)
+    extra = peak_memory(
+        lambda: with_gradients(lambda *x: strip_attention(*x, method='exact'), [q, k, v]), torch.device('cpu')
+    )
+    weights = 8 * q.numel() * k.shape[-1]
+    assert extra < weights / 6
+
+
+def test_there_are_no_forward_mode_derivatives_unless_naive() -> None:
+    q, k, v = random_inputs(1, 2, 30, 6, 4)
+    with pytest.raises(NotImplementedError, match="method='naive' has"):
+        torch.func.jvp(lambda x: strip_attention(x, k, v), (q,), (torch.ones_like(q),))
+    naive = torch.func.jvp(lambda x: strip_attention(x, k, v, method='naive'), (q,), (torch.ones_like(q),))[1]
+    expected = torch.func.jvp(lambda x: naive_strip_attention(x, k, v), (q,), (torch.ones_like(q),))[1]
+    torch.testing.assert_close(naive, expected)
 
 
 def test_float64_keeps_twelve_digits() -> None:

@@ -9,6 +9,7 @@ from typing import Literal
 
 import torch
 from torch import Tensor
+from torch.autograd.forward_ad import unpack_dual
 from torch.utils.flop_counter import register_flop_formula
 
 from ..precision import no_autocast
@@ -61,6 +62,8 @@ def strip_attention(
     if method == 'naive' or 0 in (q.numel(), v.numel()):
         with no_autocast(v.device.type):
             return naive_strip_attention(q, k, v, scale).to(dtype)
+    if any(unpack_dual(x).tangent is not None for x in (q, k, v)):  # a registered operator would see a constant
+        raise NotImplementedError("strip_attention has no forward-mode derivative; method='naive' has")
     if torch.onnx.is_in_onnx_export():  # has no node for operators of our own
         t, k, v = _flatten(q, k, v, scale)
         fitted = interpolated.fit_to_size(t, k, v, rtol)
