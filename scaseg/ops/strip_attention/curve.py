@@ -104,9 +104,10 @@ def sample_curve(grid: Grid, k: Tensor, v: Tensor) -> Curve:
     channels = v.shape[-1]  # moments of 1 and δ, with each channel of the values and with 1
     moments = k.new_zeros(k.shape[0], 2, grid.cells + 1, 2 * (channels + 1))
     for weights, distance, values in _weight_blocks(grid, k, v):
-        centred = values.unsqueeze(1) - winner
-        features = torch.cat([centred, torch.ones_like(centred[..., :1])], dim=-1)
-        moments += weights @ torch.cat([features, distance * features], dim=-1)
+        features = moments.new_ones(*distance.shape[:-1], moments.shape[-1])
+        torch.sub(values.unsqueeze(1), winner, out=features[..., :channels])
+        torch.mul(distance, features[..., : channels + 1], out=features[..., channels + 1 :])
+        moments += weights @ features
     with_values, mass, with_distance_and_values, with_distance = moments.split([channels, 1] * 2, dim=-1)
     value, mean_distance = with_values / mass, with_distance / mass
     slope = mean_distance * value - with_distance_and_values / mass
