@@ -66,7 +66,7 @@ def strip_attention(
         raise NotImplementedError("strip_attention has no forward-mode derivative; method='naive' has")
     if torch.onnx.is_in_onnx_export():  # has no node for operators of our own
         t, k, v = _flatten(q, k, v, scale)
-        fitted = interpolated.fit_to_size(t, k, v, rtol)
+        fitted = interpolated.fit_to_size(t, k.double(), v, rtol)
         return read_off_by_gathers(t, fitted.table, fitted.grid).view(*q.shape, -1).to(dtype)
     return _attend(q, k, v, scale, method, rtol).to(dtype)
 
