@@ -47,8 +47,8 @@ quickstart: install  ## train a small network on made-up scenes, score it, draw 
 	@echo 'Next: run `source .venv/bin/activate`; docs/datasets.md says how data get into data/, README.md how to train on them.'
 
 test: install  ## run the tests
-	@echo '2/2 running the tests: 7 to 9 minutes on two CPU cores'
-	@$(VENV_PYTHON) -m pytest
+	@echo '2/2 running the tests: 5 to 15 minutes on two CPU cores'
+	@OMP_NUM_THREADS=1 $(VENV_PYTHON) -m pytest -n 2
 
 lint: install  ## check style, formatting and types
 	$(VENV_PYTHON) -m ruff check .

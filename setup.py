@@ -33,7 +33,17 @@ setup(
     python_requires='>=3.11',
     install_requires=read_requirements(),
     extras_require={
-        'dev': ['pytest', 'ruff', 'mypy', 'pre-commit', 'onnx', 'onnxscript', 'onnxruntime', 'scikit-learn'],
+        'dev': [
+            'pytest',
+            'pytest-xdist',
+            'ruff',
+            'mypy',
+            'pre-commit',
+            'onnx',
+            'onnxscript',
+            'onnxruntime',
+            'scikit-learn',
+        ],
         'export': ['onnx', 'onnxscript', 'onnxruntime'],
         'demo': ['gradio'],
     },
