@@ -21,8 +21,10 @@ def draw_accuracy_cost(methods: Mapping[str, Sequence[Point]], title: str, path:
     for method, points in methods.items():
         costs, scores, names = zip(*sorted(points), strict=True)
         axes.plot(costs, scores, marker='o', label=method)
-        for cost, score, name in zip(costs, scores, names, strict=True):
-            axes.annotate(name, (cost, score), textcoords='offset points', xytext=(4, -9), fontsize=7)
+        for index, (cost, score, name) in enumerate(zip(costs, scores, names, strict=True)):
+            # by turns below and above, so that neighbours of one method do not meet
+            offset, side = ((4, -9), 'left') if index % 2 == 0 else ((-4, 4), 'right')
+            axes.annotate(name, (cost, score), textcoords='offset points', xytext=offset, ha=side, fontsize=7)
     axes.set_xscale('log')
     axes.set_xlabel('GMACs, counted here')
     axes.set_ylabel('mIoU (%), published')
