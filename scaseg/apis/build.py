@@ -1,7 +1,6 @@
 """From a config to a runner."""
 
 import itertools
-import os
 import traceback
 from pathlib import Path
 
@@ -10,7 +9,7 @@ from mmengine.config import Config
 from mmengine.runner import BaseLoop, Runner
 from mmseg.registry import RUNNERS
 
-from scaseg.errors import UserError
+from scaseg.errors import UserError, folder_problem
 from scaseg.evaluation import ConfusionMetric
 
 RUNS = itertools.count()
@@ -23,12 +22,9 @@ def set_work_dir(cfg: Config, work_dir: str | Path | None) -> None:
         UserError: it is a file, or no folder can be made or written there.
     """
     cfg.work_dir = str(work_dir or cfg.get('work_dir') or Path('work_dirs') / Path(cfg.filename).stem)
-    folder = Path(cfg.work_dir).absolute()
-    exists = next(path for path in (folder, *folder.parents) if path.exists())
-    if not exists.is_dir() or not os.access(exists, os.W_OK):
+    if problem := folder_problem(Path(cfg.work_dir)):
         key = '--work-dir' if work_dir else f'{cfg.filename}: work_dir'
-        reason = 'cannot be written' if exists.is_dir() else 'is no folder'
-        raise UserError(f'{key}={cfg.work_dir}: {exists} {reason}; name another one')
+        raise UserError(f'{key}={cfg.work_dir}: {problem}; name another one')
 
 
 def build_runner(cfg: Config) -> Runner:

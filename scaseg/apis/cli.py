@@ -11,7 +11,7 @@ import torch
 import torch.distributed
 from mmengine.config import DictAction
 
-from scaseg.errors import UserError
+from scaseg.errors import UserError, folder_problem
 
 
 class OptionAction(DictAction):
@@ -48,7 +48,7 @@ def torch_device(name: str) -> torch.device:
         raise argparse.ArgumentTypeError(f'{name!r} is neither cpu nor cuda') from None
     if found.type not in ('cpu', 'cuda'):
         raise argparse.ArgumentTypeError(f'{name!r} is neither cpu nor cuda')
-    if found.type == 'cuda' and (found.index or 0) >= torch.cuda.device_count():
+    if found.type == 'cuda' and not 0 <= (found.index or 0) < torch.cuda.device_count():  # torch wraps large indices
         raise argparse.ArgumentTypeError(f'{name}: torch finds {torch.cuda.device_count()} GPUs')
     return found
 
@@ -63,14 +63,11 @@ def positive_int(number: str) -> int:
 def appendable_file(name: str) -> Path:
     """A file that can be written, which is found out before anything is measured, as the type of an argument."""
     path = Path(name)
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        is_new = not path.exists()
-        path.open('a').close()
-        if is_new:
-            path.unlink()
-    except OSError as error:
-        raise argparse.ArgumentTypeError(f'{name} cannot be written ({error.strerror})') from None
+    problem = folder_problem(path.parent)
+    if problem is None and path.exists():
+        problem = 'it is a folder' if path.is_dir() else None if os.access(path, os.W_OK) else 'no permission'
+    if problem is not None:
+        raise argparse.ArgumentTypeError(f'{name} cannot be written ({problem})')
     return path
 
 

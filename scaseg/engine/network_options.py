@@ -47,7 +47,7 @@ def prepare_network(model: BaseSegmentor, cfg: Mapping[str, Any], training: bool
         recompute_activations(model, None if names is True else names)
     if not training and cfg.get('fold_conv_bn'):
         fold_conv_bn(model)
-    if cfg.get('compile'):
+    if cfg.get('compile') not in (None, False):
         _compile_by_key(model, cfg['compile'])
 
 
@@ -188,7 +188,7 @@ def fold_conv_bn(model: BaseSegmentor) -> list[str]:
 def _split_norms_with_activation(model: nn.Module) -> None:
     """Turn each norm of timm that has dropping out and an activation inside into a norm with them behind it."""
     for name, module in list(model.named_modules()):
-        if type(module) is BatchNormAct2d:
+        if type(module) is BatchNormAct2d and module.running_mean is not None:
             norm = nn.BatchNorm2d(module.num_features, module.eps, affine=module.affine, device='meta').eval()
             norm.load_state_dict(module.state_dict(), strict=False, assign=True)  # an activation may have weights, too
             _replace(model, name, nn.Sequential(norm, module.drop, module.act))

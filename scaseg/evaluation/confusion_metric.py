@@ -5,11 +5,12 @@ over all images, so one matrix of K x K pixel counts holds all there is to know:
 100 000 images, and is summed over the ranks in one step.
 """
 
+from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
 
 import torch
-from mmengine.dist import all_reduce, is_main_process
+from mmengine.dist import all_gather_object, all_reduce, is_main_process
 from mmengine.evaluator import BaseMetric
 from mmengine.logging import MMLogger
 from mmseg.registry import METRICS
@@ -166,8 +167,11 @@ class ConfusionMetric(BaseMetric):
         num_samples = torch.tensor(self._num_samples)
         for counts in (matrix, boundary, num_samples):
             all_reduce(counts)
+        saved = [path for paths in all_gather_object(sorted(self._saved)) for path in paths]
         self._reset()
         _check_num_samples(int(num_samples), size)
+        if len(saved) > len(set(saved)):  # of several processes
+            raise UserError(f'{_twice(saved)}: two images of the data set have this name, one overwrote the other')
         if self.format_only:
             MMLogger.get_current_instance().info(f'Predictions are saved in {self.output_dir}')
             return {}
@@ -198,6 +202,10 @@ class ConfusionMetric(BaseMetric):
             save_matrix(matrix, self._class_names, self.matrix_dir / 'confusion.csv')
             draw_confusion(matrix.numpy(), self._class_names, self.matrix_dir / 'confusion.png')
         return metrics
+
+
+def _twice(paths: Sequence[Path]) -> Path:
+    return next(path for path, count in Counter(paths).items() if count > 1)
 
 
 def _check_num_samples(seen: int, size: int) -> None:

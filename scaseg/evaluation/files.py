@@ -8,21 +8,28 @@ import numpy as np
 from PIL import Image
 from torch import Tensor
 
-from scaseg.errors import UserError
+from scaseg.errors import UserError, folder_problem
 
 
 def make_folder(folder: str | Path | None, key: str) -> Path | None:
     """Make a folder when it is named, not when the first file is to go there.
 
+    Args:
+        folder: to make, with its parents; ``None`` makes none.
+        key: what names it, for the error.
+
+    Returns:
+        The folder.
+
     Raises:
-        UserError: it cannot be made; names the key that named it.
+        UserError: it cannot be made or written.
     """
-    try:
-        if folder is not None:
-            Path(folder).mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise UserError(f'{key}: the folder {folder} cannot be made ({error.strerror})') from error
-    return None if folder is None else Path(folder)
+    if folder is None:
+        return None
+    if problem := folder_problem(Path(folder)):
+        raise UserError(f'{key}: the folder {folder} cannot be made ({problem})')
+    Path(folder).mkdir(parents=True, exist_ok=True)
+    return Path(folder)
 
 
 def save_labels(
@@ -48,13 +55,15 @@ def save_labels(
         The file.
 
     Raises:
-        UserError: ``label_ids`` has not one id for each class.
+        UserError: ``label_ids`` has not one id for each class, or there are more ids than a PNG of eight bits holds.
     """
     if label_ids is None:
         first = int(bool(sample.get('reduce_zero_label', False)))
         label_ids = range(first, first + len(class_names))
     elif len(label_ids) != len(class_names):
         raise UserError(f'label_ids of ConfusionMetric: {len(label_ids)} ids for {len(class_names)} classes')
+    if max(label_ids) > 255:
+        raise UserError(f'label_ids of ConfusionMetric: a PNG label map holds ids up to 255, not {max(label_ids)}')
     picture = Image.fromarray(np.asarray(label_ids, dtype=np.uint8)[prediction.cpu().numpy()])
     if palette is not None:
         colours = np.zeros((256, 3), dtype=np.uint8)

@@ -14,48 +14,48 @@ class RowBand(NamedTuple):
     """Some rows of a resized map, and what they are made of.
 
     Attributes:
-        rows: of the resized map.
+        rows: n rows of the resized map.
         source: rows of the map, all that the others need.
-        lower: for each of ``rows`` the row before it, counted from the first of ``source``.
-        upper: the row after it.
-        share: of the latter, 0 to 1.
+        lower: (n,), the row before each of ``rows``, counted from the first of ``source``.
+        upper: (n,), the row after it.
+        share: (n, 1), of the latter, 0 to 1; ``None`` where rows are those of the map.
     """
 
     rows: slice
     source: slice
-    lower: list[int]
-    upper: list[int]
-    share: list[float]
+    lower: Tensor
+    upper: Tensor
+    share: Tensor | None
 
 
-def row_band(height: int, out_height: int, rows: slice, align_corners: bool = False) -> RowBand:
-    """The band that makes ``rows`` of a map that is resized from ``height`` to ``out_height`` rows."""
-    out = torch.arange(out_height, dtype=torch.float64)[rows]
+def row_band(height: int, out_height: int, rows: slice, device: torch.device, align_corners: bool = False) -> RowBand:
+    """The band that makes ``rows`` of a map that is resized from ``height`` to ``out_height`` rows.
+
+    Its numbers are computed on the CPU, where reading them back costs nothing, and moved to the device once.
+    """
+    out = torch.arange(rows.start, rows.stop, dtype=torch.float64)
     if align_corners:
         place = out * ((height - 1) / max(out_height - 1, 1))
     else:
         place = ((out + 0.5) * (height / out_height) - 0.5).clamp(min=0)
     lower = place.floor().long().clamp(max=height - 1)
     upper = place.ceil().long().clamp(max=height - 1)
-    first, last = int(lower[0]), int(upper[-1])
-    return RowBand(
-        rows,
-        slice(first, last + 1),
-        (lower - first).tolist(),
-        (upper - first).tolist(),
-        (place - lower).tolist(),
-    )
+    source = slice(int(lower[0]), int(upper[-1]) + 1)
+    share = None if height == out_height else (place - lower).unsqueeze(-1).to(device)
+    return RowBand(rows, source, (lower - source.start).to(device), (upper - source.start).to(device), share)
 
 
-def row_bands(height: int, out_height: int, at_once: int, align_corners: bool = False) -> Iterator[RowBand]:
+def row_bands(
+    height: int, out_height: int, at_once: int, device: torch.device, align_corners: bool = False
+) -> Iterator[RowBand]:
     """All rows, ``at_once`` in each band."""
     for first in range(0, out_height, at_once):
-        yield row_band(height, out_height, slice(first, min(first + at_once, out_height)), align_corners)
+        yield row_band(height, out_height, slice(first, min(first + at_once, out_height)), device, align_corners)
 
 
-def rows_at_once(elements_of_row: int, device: torch.device) -> int:
+def rows_at_once(row_elements: int, device: torch.device) -> int:
     """How many rows of so many elements make a band."""
-    return max(1, BAND_ELEMENTS.get(device.type, BAND_ELEMENTS['cuda']) // elements_of_row)
+    return max(1, BAND_ELEMENTS.get(device.type, BAND_ELEMENTS['cuda']) // row_elements)
 
 
 def resize_band(source: Tensor, band: RowBand, width: int, align_corners: bool = False) -> Tensor:
@@ -68,11 +68,13 @@ def resize_band(source: Tensor, band: RowBand, width: int, align_corners: bool =
         align_corners: as in ``F.interpolate``.
 
     Returns:
-        (B, C, n, W), equal to those of ``F.interpolate`` up to rounding.
+        (B, C, n, W): what ``F.interpolate`` gives, but for its places of rows, which it computes in the dtype of the
+        map: in float32 they are off by 1e-7 of the height.
     """
-    # columns by torch, which leaves rows alone where their number stays; then every row between its two
-    wide = F.interpolate(source, size=(source.shape[-2], width), mode='bilinear', align_corners=align_corners)
-    if not any(band.share) and band.lower == list(range(source.shape[-2])):
-        return wide
-    lower, upper = (wide.index_select(2, torch.tensor(i, device=source.device)) for i in (band.lower, band.upper))
-    return torch.lerp(lower, upper, torch.tensor(band.share, dtype=source.dtype, device=source.device).unsqueeze(-1))
+    if width != source.shape[-1]:  # columns by torch, which leaves rows alone where their number stays
+        size = source.shape[-2], width
+        source = F.interpolate(source, size=size, mode='bilinear', align_corners=align_corners)
+    if band.share is None:
+        return source
+    lower, upper = (source.index_select(2, index) for index in (band.lower, band.upper))
+    return torch.lerp(lower, upper, band.share.to(source.dtype))

@@ -266,6 +266,10 @@ def test_a_work_folder_that_cannot_be_made(config: Path, tmp_path: Path) -> None
     for folder in (tmp_path / 'file', tmp_path / 'file' / 'run'):
         with pytest.raises(UserError, match=r'--work-dir=.*/file is no folder'):
             train(config, work_dir=folder)
+    (tmp_path / 'dangling').symlink_to(tmp_path / 'gone')
+    for name, problem in (('dangling', 'dangling is no folder'), ('a' * 300, 'File name too long')):
+        with pytest.raises(UserError, match=f'--work-dir=.*{problem}'):
+            train(config, work_dir=tmp_path / name)
     with pytest.raises(UserError, match=r'tiny\.py: work_dir=.*/file is no folder'):
         evaluate(config, 'none.pth', options=dict(work_dir=str(tmp_path / 'file')))
 

@@ -93,6 +93,7 @@ def test_each_variant_is_a_dict_of_its_own() -> None:
     [
         (['--device', 'tpu'], "--device: 'tpu' is neither cpu nor cuda"),
         (['--device', 'cuda:99'], '--device: cuda:99: torch finds'),
+        (['--device', 'cuda:500'], '--device: cuda:500: torch finds'),
         (['--csv', '{folder}'], '--csv: {folder} cannot be written'),
         (['--csv', '{folder}/file/x.csv'], '--csv: {folder}/file/x.csv cannot be written'),
         (['--batch-size', '0'], '--batch-size: 0: expected an integer of 1 or more'),

@@ -128,16 +128,21 @@ def test_masks_in_bands_of_rows_make_the_map_of_all_rows(
 
 
 @pytest.mark.parametrize('mode', [WHOLE, SLIDE], ids=['whole', 'slide'])
-@pytest.mark.parametrize('kind', ['many classes', 'many masks'])
-def test_memory_is_that_of_a_few_planes(kind: str, mode: dict, monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize(
+    'kind, size',
+    [('many classes', (400, 401)), *(('many masks', size) for size in ((400, 401), (100, 101), (20, 21)))],
+)
+def test_memory_is_that_of_a_few_planes(
+    kind: str, size: tuple[int, int], mode: dict, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """mmseg holds all 60 classes at the size of the input, and again at the size of the image."""
-    monkeypatch.setitem(row_bands.BAND_ELEMENTS, 'cpu', 2**16)
+    monkeypatch.setitem(row_bands.BAND_ELEMENTS, 'cpu', 2**15)
     model = build(kind, mode)
-    sample = SegDataSample(metainfo=dict(ori_shape=(400, 401)))
+    sample = SegDataSample(metainfo=dict(ori_shape=size))
     with torch.no_grad():
         (scores,) = model.score(torch.randn(1, 3, 160, 160), [sample])
         extra = peak_memory(lambda: model.label(sample, scores, are_probabilities=False), torch.device('cpu'))
-    assert extra < 6 * 400 * 401 * 4
+    assert extra < 6 * max(size[0] * size[1], 160 * 160) * 4
 
 
 def augmented(size: tuple[int, int]) -> dict:
@@ -206,8 +211,9 @@ def test_augmentation_takes_no_memory_for_the_size_of_the_image() -> None:
         (dict(resampling='thrice'), r"model\.test_cfg\.resampling='thrice': expected 'once' or 'twice'"),
         (dict(mode='slid'), r"model\.test_cfg\.mode='slid': expected 'whole' or 'slide'"),
         (dict(mode='slide', crop_size=(64, 64)), r"mode='slide' needs stride=\(height, width\)"),
+        (dict(mode='slide', crop_size=(64, 64), stride=(64, 65)), r'stride=\(64, 65\) is larger than crop_size'),
     ],
-    ids=['resampling', 'mode', 'stride'],
+    ids=['resampling', 'mode', 'stride', 'gaps'],
 )
 def test_modes_that_do_not_exist(test_cfg: dict, message: str) -> None:
     with pytest.raises(ValueError, match=message):

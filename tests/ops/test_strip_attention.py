@@ -433,8 +433,12 @@ def test_checkpointing_changes_nothing() -> None:
 
 def test_exports_to_onnx_without_the_weights() -> None:
     class Attention(torch.nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.one = torch.nn.Parameter(torch.ones(()))  # as in a model, the inputs need gradients
+
         def forward(self, q: Tensor, k: Tensor, v: Tensor) -> Tensor:
-            return strip_attention(q, k, v, 0.5)
+            return strip_attention(self.one * q, self.one * k, self.one * v, 0.5)
 
     q, k, v = random_inputs(1, 2, 3000, 65, 4, torch.float32)
     program = torch.onnx.export(Attention().eval(), (q, k, v), dynamo=True, verbose=False).model_proto

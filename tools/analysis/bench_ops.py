@@ -10,7 +10,7 @@ import argparse
 import os
 import subprocess
 import sys
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import replace
 from pathlib import Path
 
@@ -26,7 +26,7 @@ quiet_dependencies()
 from scaseg.apis.benchmark import REPOSITORY, append_csv, circumstances, peak_memory, time_side_by_side  # noqa: E402
 from scaseg.apis.cli import appendable_file, positive_int, run_tool, torch_device  # noqa: E402
 from scaseg.apis.op_benchmarks import OP_BENCHMARKS, Case  # noqa: E402
-from scaseg.errors import UserError  # noqa: E402
+from scaseg.errors import UserError, folder_problem  # noqa: E402
 
 
 def main() -> None:
@@ -41,13 +41,18 @@ def main() -> None:
     parser.add_argument('--csv', type=appendable_file, help='file to append to (default: work_dirs/benchmarks/OP.csv)')
     args = parser.parse_args()
     benchmark = OP_BENCHMARKS[args.op]
-    cases = list(_selected(benchmark.cases(args.device), args.cases, args.forms))
+    _check_selection(benchmark.cases(args.device), args.cases, args.forms)
+    path = args.csv or Path('work_dirs/benchmarks') / f'{args.op}.csv'
+    if problem := folder_problem(path.parent):
+        raise UserError(f'{path} cannot be written ({problem})')
     if subprocess.run([sys.executable, '-m', 'pytest', '-q', *benchmark.tests], cwd=REPOSITORY).returncode:
         raise UserError(f'the tests of {args.op} fail: no figure of a form that may be wrong')
-    path = args.csv or Path('work_dirs/benchmarks') / f'{args.op}.csv'
     about = circumstances(args.device)
     print(', '.join(f'{name} {value}' for name, value in about.items()))
-    for case in cases:
+    for number, case in enumerate(benchmark.cases(args.device), start=1):
+        if args.cases and number not in args.cases:
+            continue
+        case = replace(case, forms={name: case.forms[name] for name in args.forms or case.forms})
         case = replace(case, share=1, slow=frozenset()) if args.whole else case
         rows = measure(case, args.passes, args.device, args.seconds)
         print_case(case, rows)
@@ -55,15 +60,14 @@ def main() -> None:
     print(f'appended to {path}')
 
 
-def _selected(cases: Iterable[Case], numbers: Sequence[int] | None, forms: Sequence[str] | None) -> Iterator[Case]:
-    every = list(cases)
-    if too_large := [number for number in numbers or () if number > len(every)]:
-        raise UserError(f'--cases {too_large[0]}: there are {len(every)}')
-    for number in numbers or range(1, len(every) + 1):
-        case = every[number - 1]
+def _check_selection(cases: Iterable[Case], numbers: Sequence[int] | None, forms: Sequence[str] | None) -> None:
+    count = 0
+    for case in cases:
+        count += 1
         if unknown := set(forms or ()) - set(case.forms):
             raise UserError(f'--forms {" ".join(sorted(unknown))}: there are {", ".join(case.forms)}')
-        yield replace(case, forms={name: case.forms[name] for name in forms or case.forms})
+    if numbers and max(numbers) > count:
+        raise UserError(f'--cases {max(numbers)}: there are {count}')
 
 
 def measure(case: Case, which_passes: Sequence[str], device: torch.device, seconds: float) -> list[dict]:

@@ -4,8 +4,8 @@
 
 Every config is measured as it is and again with the options of each --variant. Weights are random, and so are images
 and labels unless --from-loader takes the training data of the config. Memory is what one step needs at most beyond
-weights and the state of the optimiser, its gradients among it. Hooks do not run, so EMA and what else is one cost
-nothing here. The phases of a step, medians:
+weights and the state of the optimiser, its gradients among it. Hooks do not run: EMA, which
+is one, costs nothing here. The phases of a step, medians:
 """
 
 import os

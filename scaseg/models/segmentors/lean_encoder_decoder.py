@@ -2,7 +2,8 @@
 
 import contextlib
 import io
-from collections.abc import Iterator, Sequence
+import operator
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
 import torch
@@ -16,6 +17,7 @@ from mmseg.registry import MODELS
 from mmseg.structures import SegDataSample
 from torch import Tensor, nn
 
+from scaseg.errors import UserError
 from scaseg.weights import load_pretrained
 
 from ..backbones import LeveledEncoder, TIMMFeatures
@@ -43,7 +45,7 @@ class LeanEncoderDecoder(EncoderDecoder):
 
     Raises:
         ValueError: at construction, channels or strides of one of our encoders do not fit a head, or ``test_cfg``
-            holds an unknown mode.
+            holds an unknown mode, or windows that leave gaps.
         UserError: at ``init_weights``, the pretrained weights are missing, broken or do not fit.
     """
 
@@ -112,6 +114,9 @@ class LeanEncoderDecoder(EncoderDecoder):
             index: of the image.
             input_size: (H, W) of the network's input.
             meta: the image's metainfo.
+
+        Raises:
+            UserError: the image is mirrored in both directions at once.
         """
         geometry: dict[str, Any] = dict(
             input_size=input_size,
@@ -119,6 +124,8 @@ class LeanEncoderDecoder(EncoderDecoder):
             flip=meta['flip_direction'] if meta.get('flip') else None,
             align_corners=self.align_corners,
         )
+        if geometry['flip'] not in (None, 'horizontal', 'vertical'):
+            raise UserError(f'flip_direction={geometry["flip"]!r}: expected horizontal or vertical')
         image, placed = slice(index, index + 1), list(zip(parts, boxes, strict=True))
         masks = [MaskWindow(part.of(image), *box) for part, box in placed if isinstance(part, MaskPrediction)]
         if masks:
@@ -160,10 +167,10 @@ class LeanEncoderDecoder(EncoderDecoder):
     def _score_part(self, inputs: Tensor, metas: Sequence[dict]) -> Tensor | MaskPrediction:
         """Scores (B, K, h, w), at the inputs' size from a head with a way of its own to get there; or masks."""
         features = self.extract_feat(inputs)
-        head, kind = self.decode_head, type(self.decode_head)
-        if isinstance(head, MaskClassificationHead) and self.test_cfg.get('resampling') != 'twice':
+        head, way = self.decode_head, _way_to_a_map(type(self.decode_head))
+        if way == _way_to_a_map(MaskClassificationHead) and self.test_cfg.get('resampling') != 'twice':
             return head.predict_masks(features)[-1]
-        if (kind.predict, kind.predict_by_feat) == (BaseDecodeHead.predict, BaseDecodeHead.predict_by_feat):
+        if way == _way_to_a_map(BaseDecodeHead):
             return head(features).contiguous()
         metas = [{**meta, 'img_shape': inputs.shape[-2:]} for meta in metas]
         return head.predict(features, metas, self.test_cfg).contiguous()
@@ -180,6 +187,11 @@ class LeanEncoderDecoder(EncoderDecoder):
         return count
 
 
+def _way_to_a_map(kind: type[BaseDecodeHead]) -> tuple[Callable, Callable]:
+    """The methods that a head may override to get to the size of the image in its own way."""
+    return kind.predict, kind.predict_by_feat
+
+
 def _check_test_cfg(test_cfg: dict) -> None:
     for key, known in (('mode', ('whole', 'slide')), ('resampling', ('once', 'twice'))):
         value = test_cfg.get(key, known[0])
@@ -188,6 +200,11 @@ def _check_test_cfg(test_cfg: dict) -> None:
     missing = [key for key in ('crop_size', 'stride') if key not in test_cfg]
     if test_cfg.get('mode') == 'slide' and missing:
         raise ValueError(f"model.test_cfg.mode='slide' needs {missing[0]}=(height, width)")
+    if test_cfg.get('mode') == 'slide' and any(map(operator.gt, test_cfg['stride'], test_cfg['crop_size'])):
+        stride, crop_size = test_cfg['stride'], test_cfg['crop_size']
+        raise ValueError(
+            f'model.test_cfg.stride={stride} is larger than crop_size={crop_size}: no window sees the rest'
+        )
 
 
 def _check_head_fits(encoder: LeveledEncoder, head: BaseDecodeHead, name: str) -> None:

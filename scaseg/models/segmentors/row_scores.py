@@ -4,6 +4,7 @@ Every class takes all masks, so their map cannot be made class by class as that 
 by row: the masks are resized to the rows of a band, become probabilities, are weighed, added up, and forgotten.
 """
 
+import math
 from abc import ABC, abstractmethod
 from collections.abc import Iterator, Sequence
 from typing import NamedTuple
@@ -38,12 +39,17 @@ class RowScores(ABC):
         """(H, W), the size at which the scores are made."""
         return self.size
 
+    @property
+    def row_cost(self) -> int:
+        """Elements of the largest map that one more row asks for."""
+        return self.num_classes * self.size[1]
+
     @abstractmethod
-    def rows(self, rows: slice) -> Tensor:
+    def rows(self, which: slice) -> Tensor:
         """Scores (1, K, n, W) of n rows, float32."""
 
     def at(self, size: Size) -> 'RowScores':
-        """The same scores, resized to (H, W)."""
+        """The same scores, resized from where they are to (H, W)."""
         return self if size == self.size else ResizedScores(self, size)
 
     def labels(self, size: Size) -> Tensor:
@@ -61,11 +67,10 @@ class RowScores(ABC):
         return full
 
     def _bands(self) -> Iterator[tuple[slice, Tensor]]:
-        height, width = self.size
-        step = rows_at_once(self.num_classes * width, self.device)
+        height, step = self.size[0], rows_at_once(self.row_cost, self.device)
         for first in range(0, height, step):
-            rows = slice(first, min(first + step, height))
-            yield rows, self.rows(rows)
+            which = slice(first, min(first + step, height))
+            yield which, self.rows(which)
 
 
 class MaskWindow(NamedTuple):
@@ -108,8 +113,12 @@ class MaskScores(RowScores):
         self.top = bottom if flip == 'vertical' else top
         self.left = right if flip == 'horizontal' else left
 
-    def rows(self, rows: slice) -> Tensor:
-        first, last = rows.start + self.top, rows.stop + self.top
+    @property
+    def row_cost(self) -> int:
+        return self.num_classes * self.input_width
+
+    def rows(self, which: slice) -> Tensor:
+        first, last = which.start + self.top, which.stop + self.top
         total = torch.zeros(1, self.num_classes, last - first, self.input_width, device=self.device)
         count = total.new_zeros(last - first, self.input_width)
         for window in self.windows:
@@ -120,9 +129,9 @@ class MaskScores(RowScores):
                 count[here] += 1
         return total.div_(count)[..., self.left : self.left + self.size[1]]
 
-    def _rows_of_window(self, window: MaskWindow, rows: slice) -> Tensor:
+    def _rows_of_window(self, window: MaskWindow, which: slice) -> Tensor:
         classes, masks = window.prediction
-        band = row_band(masks.shape[-2], window.bottom - window.top, rows, self.align_corners)
+        band = row_band(masks.shape[-2], window.bottom - window.top, which, self.device, self.align_corners)
         masks = resize_band(masks[:, :, band.source].float(), band, window.right - window.left, self.align_corners)
         return MaskPrediction(classes, masks).fuse()
 
@@ -134,8 +143,12 @@ class ResizedScores(RowScores):
         super().__init__(source.num_classes, size, source.device, source.align_corners)
         self.source = source
 
-    def rows(self, rows: slice) -> Tensor:
-        band = row_band(self.source.size[0], self.size[0], rows, self.align_corners)
+    @property
+    def row_cost(self) -> int:
+        return max(super().row_cost, self.source.row_cost * math.ceil(self.source.size[0] / self.size[0]))
+
+    def rows(self, which: slice) -> Tensor:
+        band = row_band(self.source.size[0], self.size[0], which, self.device, self.align_corners)
         return resize_band(self.source.rows(band.source), band, self.size[1], self.align_corners)
 
 
@@ -147,10 +160,14 @@ class MeanScores(RowScores):
         super().__init__(first.num_classes, first.size, first.device, first.align_corners)
         self.maps = maps
 
-    def rows(self, rows: slice) -> Tensor:
-        total = self.maps[0].rows(rows)
+    @property
+    def row_cost(self) -> int:
+        return max(scores.row_cost for scores in self.maps)
+
+    def rows(self, which: slice) -> Tensor:
+        total = self.maps[0].rows(which)
         for scores in self.maps[1:]:
-            total += scores.rows(rows)
+            total += scores.rows(which)
         return total.div_(len(self.maps))
 
 

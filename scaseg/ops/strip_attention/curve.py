@@ -105,8 +105,8 @@ def sample_curve(grid: Grid, k: Tensor, v: Tensor) -> Curve:
     moments = k.new_zeros(k.shape[0], 2, grid.cells + 1, 2 * (channels + 1))
     for weights, distance, values in _weight_blocks(grid, k, v):
         features = moments.new_ones(*distance.shape[:-1], moments.shape[-1])
-        torch.sub(values.unsqueeze(1), winner, out=features[..., :channels])
-        torch.mul(distance, features[..., : channels + 1], out=features[..., channels + 1 :])
+        features[..., :channels] = values.unsqueeze(1) - winner
+        features[..., channels + 1 :] = distance * features[..., : channels + 1]
         moments += weights @ features
     with_values, mass, with_distance_and_values, with_distance = moments.split([channels, 1] * 2, dim=-1)
     value, mean_distance = with_values / mass, with_distance / mass

@@ -42,11 +42,10 @@ class _BandedCrossEntropy(torch.autograd.Function):
         height, (out_height, width) = x.shape[-2], labels.shape[-2:]
         at_once = rows_at_once(x.shape[1] * width, x.device)
         with no_autocast(x.device.type), torch.set_grad_enabled(needs_grad):
-            for band in row_bands(height, out_height, at_once, align_corners):
+            for band in row_bands(height, out_height, at_once, x.device, align_corners):
                 for image, label in enumerate(labels[:, band.rows]):
                     source = x[image : image + 1, :, band.source].requires_grad_(needs_grad)
-                    same = x.shape[-2:] == labels.shape[-2:]
-                    scores = source if same else resize_band(source, band, width, align_corners)
+                    scores = resize_band(source, band, width, align_corners)
                     loss = F.cross_entropy(scores, label[None], weight, ignore_index=ignore_index, reduction='sum')
                     if grad is not None:
                         grad[image : image + 1, :, band.source] += torch.autograd.grad(loss, source)[0]
