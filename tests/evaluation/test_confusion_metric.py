@@ -306,6 +306,14 @@ def test_what_cannot_be_evaluated_is_known_before(settings: dict, message: str, 
         ConfusionMetric(**settings)
 
 
+def test_one_name_for_two_images_of_two_processes(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    metric = make_metric(output_dir=str(tmp_path))
+    metric.process({}, random_samples()[:1])
+    monkeypatch.setattr('scaseg.evaluation.confusion_metric.all_gather_object', lambda saved: [saved, saved])
+    with pytest.raises(UserError, match=r'\.png: two images of the data set have this name'):
+        metric.evaluate(1)
+
+
 def test_unknown_arguments_are_errors() -> None:
     with pytest.raises(TypeError, match='iou_metrics'):
         METRICS.build({'type': 'ConfusionMetric', 'iou_metrics': ['mIoU']})

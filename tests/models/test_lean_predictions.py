@@ -10,6 +10,7 @@ from mmseg.structures import SegDataSample
 from torch import Tensor
 
 from scaseg.apis.benchmark import peak_memory
+from scaseg.errors import UserError
 from scaseg.models import LeanEncoderDecoder, LeanTTAModel
 from scaseg.ops import row_bands
 
@@ -94,6 +95,12 @@ def test_paddings_are_cut_off_at_the_size_of_the_input() -> None:
     inputs = torch.randn(3, 3, 96, 160)
     expected, found = predict(stock(model, 'logits', WHOLE), inputs)[2], predict(model, inputs)[2]
     assert torch.equal(found.pred_sem_seg.data, expected.pred_sem_seg.data)
+
+
+def test_views_mirrored_in_both_directions_at_once_are_refused() -> None:
+    sample = SegDataSample(metainfo=dict(ori_shape=(64, 96), flip=True, flip_direction='diagonal'))
+    with pytest.raises(UserError, match="flip_direction='diagonal': expected horizontal or vertical"):
+        build('logits', WHOLE).predict(torch.randn(1, 3, 64, 96), [sample])
 
 
 def test_predictions_without_samples_have_the_size_of_the_input() -> None:

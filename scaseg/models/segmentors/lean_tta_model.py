@@ -16,9 +16,9 @@ class LeanTTAModel(BaseTTAModel):
 
     mmseg's ``SegTTAModel`` keeps the logits of every view at the size of the image file until the last one is there.
     Here one sum grows view by view, at the size of the finest view's scores: the scales of the views are ratios of the
-    data set's base scale, so the sum has the same size for a photo of 20 megapixels. Masks, which are
-    small, are kept for all views, and averaged a band of rows at a time at the size of the finest one. With
-    ``test_cfg.resampling='twice'`` it has the image's size, and the labels are mmseg's.
+    data set's base scale, so the sum has the same size for a photo of 20 megapixels. With
+    ``test_cfg.resampling='twice'`` it has the image's size, and the labels are mmseg's. Masks, which are small, are
+    kept for all views instead, and averaged a band of rows at a time at the size of the finest one.
 
     Args:
         module: the segmentor, or its config.
