@@ -188,17 +188,19 @@ HOSTILE = [
 
 
 class FixedGrid(torch.autograd.Function):
-    """The way of a GPU: the grid's size does not depend on the data."""
+    """The way of a GPU and of an ONNX file: the grid's size does not depend on the data."""
 
     @staticmethod
     def forward(ctx: Any, q: Tensor, k: Tensor, v: Tensor) -> Tensor:
-        t, k, v = q.flatten(0, 1), k.flatten(0, 1).double(), v.flatten(0, 1)
-        ctx.fitted, ctx.inputs = interpolated.fit_to_size(t, k, v, rtol=1e-6), (t, k, v)
-        return interpolated.interpolate(t, ctx.fitted).view(*q.shape, -1)
+        ctx.problems = t, k, v = tuple(x.flatten(0, 1) for x in (q, k, v))
+        fitted = interpolated.fit_to_size(interpolated.sample_queries(t), k, v, rtol=1e-6)
+        return interpolated.attend(t, fitted).view(*q.shape, -1)
 
     @staticmethod
     def backward(ctx: Any, grad: Tensor) -> tuple[Tensor, ...]:
-        grads = interpolated.interpolate_backward(grad.flatten(0, 1), *ctx.inputs, ctx.fitted)
+        t, k, v = ctx.problems
+        fitted = interpolated.fit_to_size(interpolated.sample_queries(t), k, v, rtol=1e-6, for_gradients=True)
+        grads = interpolated.attend_backward(grad.flatten(0, 1), t, v, fitted)
         return tuple(x.view(*grad.shape[:2], *x.shape[1:]) for x in grads)
 
 
@@ -370,16 +372,17 @@ def test_a_looser_bound_is_kept_with_fewer_cells(rtol: float) -> None:
         naive_strip_attention(*(x.double() for x in (q, k, v))),
     )
     assert 0 < error <= rtol
-    t, k, v = q[0], k[0].double(), v[0]
+    t, k, v = q[0], k[0], v[0]
     assert interpolated.fit_to_data(t, k, v, rtol).grid.cells < interpolated.fit_to_data(t, k, v, 1e-6).grid.cells
 
 
 def test_more_cells_where_the_first_guess_errs() -> None:
     q, k, v = random_inputs(1, 1, 3000, 129, 2, torch.float32)
     _only_a_losing_key_has_a_value(q, k, v)
-    t, k, v = q[0], k[0].double(), v[0]
+    t, k, v = q[0], k[0], v[0]
     fitted = interpolated.fit_to_data(t, k, v, 1e-6)
-    guess = interpolated.cells_per_octave(129, 1e-6) * torch.log2(1 + fitted.grid.reach / fitted.grid.knee).item()
+    octaves = fitted.grid.cells * fitted.grid.step.item() / math.log(2)
+    guess = interpolated.cells_per_octave(129, 1e-6) * octaves
     assert fitted.grid.cells > math.ceil(guess)
     assert interpolated.fit_to_data(t, k, v, 1e-6, most_cells=math.ceil(guess)) is None
 

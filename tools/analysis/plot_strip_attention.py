@@ -101,10 +101,11 @@ def _shapes() -> tuple[tuple[int, ...], ...]:
 
 
 def _error(t: Tensor, k: Tensor, v: Tensor, cells_per_octave: float) -> float:
-    knee, reach, octaves = curve.extent(t, k)
-    cells = max(1, math.ceil(cells_per_octave * octaves.item()))
-    grid = curve.Grid(cells, knee, cells / octaves, reach)
-    out = read_off.read_off(t, read_off.tabulate(curve.sample_curve(grid, k, v), grid), grid)
+    keys = curve.rank_keys(k)
+    knee, reach = curve.extent(t, keys)
+    cells = max(1, math.ceil(cells_per_octave * reach.item() / math.log(2)))
+    grid = curve.Grid(cells, knee, reach / cells)
+    out = read_off.read_off(t, read_off.tabulate(curve.sample_curve(grid, keys, v), grid), grid)
     expected = naive_strip_attention(t[None], k[None], v[None])[0]
     return ((out - expected).norm() / expected.norm()).item()
 

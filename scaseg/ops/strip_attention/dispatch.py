@@ -4,7 +4,9 @@ As a registered operator it is one node for ``torch.compile`` and ``torch.export
 autocast, and tells torch's FLOP counter the cost of its definition, whichever way it is computed.
 """
 
+import importlib.util
 import math
+from types import ModuleType
 from typing import Literal
 
 import torch
@@ -19,6 +21,7 @@ from .read_off import read_off_by_gathers
 
 Method = Literal['auto', 'naive', 'exact', 'interpolated']
 LEAST_RTOL = {torch.float64: 1e-12, torch.float32: 1e-6}
+HAS_TRITON = importlib.util.find_spec('triton') is not None
 READ_OFF_COST = 16  # of reading one query off, in weights of the exact form
 
 
@@ -66,7 +69,7 @@ def strip_attention(
         raise NotImplementedError("strip_attention has no forward-mode derivative; method='naive' has")
     if torch.onnx.is_in_onnx_export():  # has no node for operators of our own
         t, k, v = _flatten(q, k, v, scale)
-        fitted = interpolated.fit_to_size(t, k.double(), v, rtol)
+        fitted = interpolated.fit_to_size(interpolated.sample_queries(t), k, v, rtol)
         return read_off_by_gathers(t, fitted.table, fitted.grid).view(*q.shape, -1).to(dtype)
     return _attend(q, k, v, scale, method, rtol).to(dtype)
 
@@ -79,15 +82,21 @@ def choose_method(
     q, k, v = (x.detach() if x.dtype in LEAST_RTOL else x.detach().float() for x in (q, k, v))
     if 0 in (q.numel(), v.numel()):
         return 'naive'
-    return 'exact' if _fit(*_flatten(q, k, v, scale), 'auto', _check_rtol(rtol, v.dtype)) is None else 'interpolated'
+    rtol, problems = _check_rtol(rtol, v.dtype), _flatten(q, k, v, scale)
+    interpolates = _stays_on_gpu(*problems, 'auto', rtol) or _fit(*problems, 'auto', rtol) is not None
+    return 'interpolated' if interpolates else 'exact'
 
 
 @torch.library.custom_op('scaseg::strip_attention', mutates_args=())
 def _attend(q: Tensor, k: Tensor, v: Tensor, scale: float, method: str, rtol: float) -> Tensor:
     with no_autocast(v.device.type):
         problems = _flatten(q, k, v, scale)
-        fitted = _fit(*problems, method, rtol)
-        out = interpolated.interpolate(problems[0], fitted) if fitted else exact.attend(*problems)
+        if _stays_on_gpu(*problems, method, rtol):
+            out = _on_gpu().attend(*problems, rtol)
+        elif fitted := _fit(*problems, method, rtol):
+            out = interpolated.attend(problems[0], fitted)
+        else:
+            out = exact.attend(*problems)
         return out.view(*q.shape, -1)
 
 
@@ -103,9 +112,10 @@ def _attend_backward(
     with no_autocast(v.device.type):
         problems = _flatten(q, k, v, scale)
         grad = grad.flatten(0, 1).contiguous()
-        fitted = _fit(*problems, method, rtol)  # again: cheaper than to keep it
-        if fitted:
-            grads = interpolated.interpolate_backward(grad, problems[0], problems[1].double(), problems[2], fitted)
+        if _stays_on_gpu(*problems, method, rtol):
+            grads = _on_gpu().attend_backward(grad, *problems, rtol)
+        elif fitted := _fit(*problems, method, rtol, for_gradients=True):
+            grads = interpolated.attend_backward(grad, problems[0], problems[2], fitted)
         else:
             grads = exact.attend_backward(grad, *problems)
         grad_t, grad_k, grad_v = grads
@@ -149,19 +159,34 @@ def _flatten(q: Tensor, k: Tensor, v: Tensor, scale: float) -> tuple[Tensor, Ten
     return t, k, v
 
 
-def _fit(t: Tensor, k: Tensor, v: Tensor, method: str, rtol: float) -> interpolated.Fit | None:
+def _stays_on_gpu(t: Tensor, k: Tensor, v: Tensor, method: str, rtol: float) -> bool:
+    """Whether nothing is read back: there are kernels, free to add in any order, and their grid is worth it."""
+    if not t.is_cuda or not HAS_TRITON or torch.are_deterministic_algorithms_enabled() or method == 'exact':
+        return False
+    return interpolated.fixed_cells(k.shape[-1], rtol) <= _most_cells(t, k, method)
+
+
+def _on_gpu() -> ModuleType:
+    from . import on_gpu  # needs Triton
+
+    return on_gpu
+
+
+def _fit(
+    t: Tensor, k: Tensor, v: Tensor, method: str, rtol: float, for_gradients: bool = False
+) -> interpolated.Fit | None:
     """The sampled curve, or None where the exact form is asked for, is cheaper, or is needed to spread inf and NaN."""
     if method == 'exact':
         return None
+    return interpolated.fit_to_data(t, k, v, rtol, for_gradients, _most_cells(t, k, method))
+
+
+def _most_cells(t: Tensor, k: Tensor, method: str) -> int:
+    """On each half-axis: the points' weights and the reading off may cost as much as the exact form's weights."""
+    if method == 'interpolated':
+        return interpolated.MOST_CELLS
     queries, keys = t.shape[-1], k.shape[-1]
-    most_cells = interpolated.MOST_CELLS
-    if method == 'auto':  # the points' weights and the reading off may cost as much as the exact form's weights
-        most_cells = math.floor(queries * (keys - READ_OFF_COST) / keys / 2) - 1
-    if t.device.type == 'cpu':
-        return interpolated.fit_to_data(t, k.double(), v, rtol, most_cells)
-    if interpolated.fixed_cells(keys, rtol) <= most_cells:
-        return interpolated.fit_to_size(t, k.double(), v, rtol)
-    return None
+    return math.floor(queries * (keys - READ_OFF_COST) / keys / 2) - 1
 
 
 def _check_inputs(q: Tensor, k: Tensor, v: Tensor, method: str) -> None:

@@ -8,7 +8,6 @@ Shapes: P problems, C cells on each of 2 half-axes, N queries, d channels of the
 by problem, half-axis, cell, power of u.
 """
 
-import math
 from collections.abc import Iterator
 
 import torch
@@ -18,30 +17,28 @@ from torch import Tensor
 from .curve import Curve, Grid
 
 READ_AT_ONCE = 2**17  # queries whose positions stay in a processor's cache
-SUM_AT_ONCE = 2**13  # queries whose gradients' products with four powers of u do
+SUM_AT_ONCE = 2**16  # queries whose gradients do
+SUMMED_IN_FLOAT32 = 8  # gradients at most
 
 
 def tabulate(curve: Curve, grid: Grid) -> Tensor:
     """Coefficients of the cubics, (P, 2, C, 4, d)."""
-    slope = curve.slope * _tau_per_cell(grid)
-    left, right = curve.value[:, :, :-1], curve.value[:, :, 1:]
-    slope_left, slope_right, rise = slope[:, :, :-1], slope[:, :, 1:], right - left
-    coefficients = [
-        left + curve.winner,
-        slope_left,
-        3 * rise - 2 * slope_left - slope_right,
-        slope_left + slope_right - 2 * rise,
-    ]
-    return torch.stack(coefficients, dim=-2)
+    slope = curve.slope * _tau_per_cell(curve, grid)
+    linear, slope_right = slope[:, :, :-1], slope[:, :, 1:]
+    left = curve.value[:, :, :-1]
+    rise = curve.value[:, :, 1:] - left
+    cubic = (linear + slope_right).sub_(rise, alpha=2)
+    square = rise.sub_(linear).sub_(cubic)  # what the others leave of the rise
+    return torch.stack([left + curve.winner, linear, square, cubic], dim=-2)
 
 
-def tabulate_backward(grad_table: Tensor, grid: Grid) -> tuple[Tensor, Tensor]:
+def tabulate_backward(grad_table: Tensor, curve: Curve, grid: Grid) -> tuple[Tensor, Tensor]:
     """Gradients of value and slope of the curve, (P, 2, C + 1, d), from those of the table."""
     constant, linear, square, cubic = grad_table.unbind(-2)
     rise = 3 * square - 2 * cubic
     value = F.pad(constant - rise, (0, 0, 0, 1)) + F.pad(rise, (0, 0, 1, 0))
     slope = F.pad(linear - 2 * square + cubic, (0, 0, 0, 1)) + F.pad(cubic - square, (0, 0, 1, 0))
-    return value, slope * _tau_per_cell(grid)
+    return value, slope * _tau_per_cell(curve, grid)
 
 
 def locate(t: Tensor, grid: Grid) -> tuple[Tensor, Tensor]:
@@ -52,12 +49,11 @@ def locate(t: Tensor, grid: Grid) -> tuple[Tensor, Tensor]:
     """
     rows = 8 * t.shape[0] * grid.cells
     index = torch.int32 if rows < 2**31 else torch.int64  # half the memory to read
-    tau = torch.minimum(t.abs().to(grid.knee.dtype), grid.reach)
-    place = torch.log1p(tau / grid.knee) * (grid.density / math.log(2))
+    place = (t.abs() / grid.knee).log1p_().div_(grid.step).clamp_(max=grid.cells)
     cell = place.to(index).clamp_(0, grid.cells - 1)
-    u = (place - cell).to(t.dtype) + (t - t)
-    first_cell = 2 * torch.arange(t.shape[0], dtype=index, device=t.device).unsqueeze(-1)
-    return cell + (first_cell + (t < 0)) * grid.cells, u
+    u = place.sub_(cell).to(t.dtype).add_(t - t)
+    first_cell = torch.arange(0, 2 * t.shape[0] * grid.cells, 2 * grid.cells, dtype=index, device=t.device)
+    return cell.add_(first_cell.unsqueeze(-1)).add_(t < 0, alpha=grid.cells), u
 
 
 def read_off(t: Tensor, table: Tensor, grid: Grid) -> Tensor:
@@ -89,8 +85,8 @@ def read_off_backward(grad: Tensor, t: Tensor, table: Tensor, grid: Grid) -> tup
         own_grad, own_t, own_grid, own_table = grad[some, block], t[some, block], grid.of(some), table[some]
         cell, u = locate(own_t, own_grid)
         along_cell = (mix_rows(own_table, cell, u, derivative=True) * own_grad).sum(-1)
-        grad_t[some, block] = along_cell * _cells_per_t(own_t, own_grid)
-        grad_table[some] += _sum_into_cells(own_grad, cell, u, own_table)
+        grad_t[some, block] = _per_t(along_cell, own_t, own_grid)
+        _sum_into_cells(own_grad, cell, u, grad_table[some])
     return grad_t, grad_table
 
 
@@ -104,16 +100,15 @@ def mix_rows(table: Tensor, cell: Tensor, u: Tensor, derivative: bool = False) -
     return out.view(*cell.shape, -1)
 
 
-def _cells_per_t(t: Tensor, grid: Grid) -> Tensor:
-    """du / dt, (P, N)."""
-    density, reach, knee = (x.to(t.dtype) for x in (grid.density, grid.reach, grid.knee))
-    magnitude = density / ((knee + torch.minimum(t.abs(), reach)) * math.log(2))
-    return torch.where(t < 0, -magnitude, magnitude)
+def _per_t(slope: Tensor, t: Tensor, grid: Grid) -> Tensor:
+    """Slopes along u, (P, N), as slopes along t."""
+    knee, step = grid.knee.to(t.dtype), grid.step.to(t.dtype)
+    return slope / torch.where(t < 0, -step, step) / (t.abs() + knee)
 
 
-def _tau_per_cell(grid: Grid) -> Tensor:
+def _tau_per_cell(curve: Curve, grid: Grid) -> Tensor:
     """dτ / du at the points, (P, 1, C + 1, 1)."""
-    return ((grid.knee + grid.points()) * math.log(2) / grid.density)[:, None, :, None]
+    return (grid.knee[:, None, :, None] + curve.tau) * grid.step[:, None, :, None]
 
 
 def _blocks(t: Tensor, at_once: int) -> Iterator[tuple[slice, slice]]:
@@ -125,15 +120,21 @@ def _blocks(t: Tensor, at_once: int) -> Iterator[tuple[slice, slice]]:
             yield slice(first, first + together), slice(start, start + at_once)
 
 
-def _sum_into_cells(grad: Tensor, cell: Tensor, u: Tensor, table: Tensor) -> Tensor:
-    """Σ over the queries of a cell of grad · (1, u, u², u³), in the shape of the table; float64.
+def _sum_into_cells(grad: Tensor, cell: Tensor, u: Tensor, sums: Tensor) -> None:
+    """Add Σ grad · (1, u, u², u³) over the queries of each cell to ``sums``, float64, in the shape of the table.
 
-    Thousands of gradients of one sign meet in a cell: in float32 their sum would lose four digits.
+    Thousands of gradients of one sign meet in a cell: a sum in float32 would lose four digits. So the queries are
+    sorted by cell, an embedding bag sums a few of them, and the sums of the bags are added in float64.
     """
-    powers, u = grad.new_empty(*u.shape, 4, grad.shape[-1], dtype=torch.float64), u.double().unsqueeze(-1)
-    powers[..., 0, :] = grad
-    for power in range(3):
-        torch.mul(powers[..., power, :], u, out=powers[..., power + 1, :])
-    sums = torch.zeros_like(table, dtype=torch.float64).view(-1, 4 * table.shape[-1])
-    # torch adds rows several times faster by indices of 64 bits
-    return sums.index_add_(0, cell.flatten().long(), powers.flatten(0, 1).flatten(1)).view(table.shape)
+    cell, order = cell.flatten().sort()
+    starts = torch.ones_like(cell, dtype=torch.bool)
+    torch.ne(cell[1:], cell[:-1], out=starts[1:])
+    starts[::SUMMED_IN_FLOAT32] = True
+    starts = starts.nonzero().squeeze(-1)
+    grad, u = grad.flatten(0, 1), u.flatten()[order]
+    bags, power = [F.embedding_bag(order, grad, starts, mode='sum')], u
+    for _ in range(3):
+        bags.append(F.embedding_bag(order, grad, starts, mode='sum', per_sample_weights=power))
+        power = power * u
+    rows = sums.view(-1, 4 * grad.shape[-1])
+    rows.index_add_(0, cell[starts].long(), torch.cat(bags, dim=-1).to(sums.dtype))

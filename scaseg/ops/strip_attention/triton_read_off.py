@@ -17,7 +17,7 @@ BLOCK_ELEMENTS = 4096
 def read_off(t: Tensor, table: Tensor, grid: Grid) -> Tensor:
     """(P, N) and (P, 2, C, 4, D) -> (P, N, D)."""
     out = table.new_empty(*t.shape, table.shape[-1])
-    _read_off[_launch_grid(t, table)](t.contiguous(), table, *_geometry(grid), out, *_sizes(t, table))
+    _read_off[_launch_grid(t, table)](t.contiguous(), table, grid.knee, grid.step, out, *_sizes(t, table))
     return out
 
 
@@ -26,12 +26,8 @@ def read_off_backward(grad: Tensor, t: Tensor, table: Tensor, grid: Grid) -> tup
     grad_t = torch.empty_like(t, memory_format=torch.contiguous_format)
     grad_table = torch.zeros_like(table, dtype=torch.float64)
     inputs = grad.contiguous(), t.contiguous(), table
-    _read_off_backward[_launch_grid(t, table)](*inputs, *_geometry(grid), grad_t, grad_table, *_sizes(t, table))
+    _read_off_backward[_launch_grid(t, table)](*inputs, grid.knee, grid.step, grad_t, grad_table, *_sizes(t, table))
     return grad_t, grad_table
-
-
-def _geometry(grid: Grid) -> tuple[Tensor, Tensor, Tensor]:
-    return grid.knee, grid.density, grid.reach
 
 
 def _sizes(t: Tensor, table: Tensor) -> tuple[int, int, int, int, int]:
@@ -44,28 +40,26 @@ def _launch_grid(t: Tensor, table: Tensor) -> tuple[int, int]:
 
 
 @triton.jit
-def _locate(t, knee, density, reach, cells):
-    """Cell on the half-axis, position u in it, and τ; as ``read_off.locate``."""
-    tau = tl.minimum(tl.abs(t).to(tl.float64), reach)
-    ratio = tau / knee
+def _locate(t, knee, step, cells):
+    """Cell on the half-axis and position u in it; as ``read_off.locate``."""
+    ratio = tl.abs(t).to(tl.float64) / knee
     above_one = 1.0 + ratio  # log1p(x) = log(w)·x / (w − 1) with w = 1 + x as rounded
     log1p = tl.where(above_one == 1.0, ratio, tl.log(above_one) * (ratio / (above_one - 1.0)))
-    place = log1p * (density / 0.6931471805599453)
+    place = tl.minimum(log1p / step, cells.to(tl.float64))
     cell = tl.minimum(tl.maximum(place, 0.0), cells - 1.0).to(tl.int32)
-    return cell, (place - cell.to(tl.float64)).to(t.dtype) + (t - t), tau
+    return cell, (place - cell.to(tl.float64)).to(t.dtype) + (t - t)
 
 
 @triton.jit
 def _read_off(
-    t_ptr, table_ptr, knee_ptr, density_ptr, reach_ptr, out_ptr,
-    queries, cells, channels: tl.constexpr, block_n: tl.constexpr, block_d: tl.constexpr,
+    t_ptr, table_ptr, knee_ptr, step_ptr, out_ptr,
+    queries, cells, channels: tl.constexpr, block: tl.constexpr, block_d: tl.constexpr,
 ):  # fmt: skip
     problem = tl.program_id(0).to(tl.int64)
-    n = tl.program_id(1) * block_n + tl.arange(0, block_n)
+    n = tl.program_id(1) * block + tl.arange(0, block)
     d = tl.arange(0, block_d)
     t = tl.load(t_ptr + problem * queries + n, mask=n < queries, other=0.0)
-    geometry = (tl.load(knee_ptr + problem), tl.load(density_ptr + problem), tl.load(reach_ptr + problem))
-    cell, u, _ = _locate(t, *geometry, cells)
+    cell, u = _locate(t, tl.load(knee_ptr + problem), tl.load(step_ptr + problem), cells)
     row = ((problem * 2 + (t < 0).to(tl.int64)) * cells + cell) * 4
     inside = (n < queries)[:, None] & (d < channels)[None, :]
     entry = table_ptr + row[:, None] * channels + d[None, :]
@@ -79,15 +73,15 @@ def _read_off(
 
 @triton.jit
 def _read_off_backward(
-    grad_ptr, t_ptr, table_ptr, knee_ptr, density_ptr, reach_ptr, grad_t_ptr, grad_table_ptr,
-    queries, cells, channels: tl.constexpr, block_n: tl.constexpr, block_d: tl.constexpr,
+    grad_ptr, t_ptr, table_ptr, knee_ptr, step_ptr, grad_t_ptr, grad_table_ptr,
+    queries, cells, channels: tl.constexpr, block: tl.constexpr, block_d: tl.constexpr,
 ):  # fmt: skip
     problem = tl.program_id(0).to(tl.int64)
-    n = tl.program_id(1) * block_n + tl.arange(0, block_n)
+    n = tl.program_id(1) * block + tl.arange(0, block)
     d = tl.arange(0, block_d)
     t = tl.load(t_ptr + problem * queries + n, mask=n < queries, other=0.0)
-    knee, density = tl.load(knee_ptr + problem), tl.load(density_ptr + problem)
-    cell, position, tau = _locate(t, knee, density, tl.load(reach_ptr + problem), cells)
+    knee, step = tl.load(knee_ptr + problem), tl.load(step_ptr + problem)
+    cell, position = _locate(t, knee, step, cells)
     row = ((problem * 2 + (t < 0).to(tl.int64)) * cells + cell) * 4
     inside = (n < queries)[:, None] & (d < channels)[None, :]
     entry = row[:, None] * channels + d[None, :]
@@ -98,7 +92,7 @@ def _read_off_backward(
     slope = tl.load(table_ptr + entry + channels, mask=inside, other=0.0) + u * slope
     along_grad = tl.sum(slope * grad, axis=1)
     side = tl.where(t < 0, -1.0, 1.0)
-    grad_t = along_grad * side * (density / ((knee + tau) * 0.6931471805599453)).to(t.dtype)
+    grad_t = along_grad * side / ((knee + tl.abs(t)) * step).to(t.dtype)
     tl.store(grad_t_ptr + problem * queries + n, grad_t, mask=n < queries)
     grad = grad.to(tl.float64)
     for power in tl.static_range(4):
