@@ -96,6 +96,11 @@ def _one_query_far_out(q: Tensor, k: Tensor, v: Tensor) -> None:
     q[0, 0, 7] *= 100
 
 
+def _one_query_far_out_of_small_ones(q: Tensor, k: Tensor, v: Tensor) -> None:
+    q.mul_(0.01)
+    q[..., 7] = 1.0
+
+
 def _one_query_very_far_out(q: Tensor, k: Tensor, v: Tensor) -> None:
     q[0, 0, 7] = 1e7
 
@@ -169,6 +174,7 @@ def _heavy_tails(q: Tensor, k: Tensor, v: Tensor) -> None:
 
 HOSTILE = [
     _one_query_far_out,
+    _one_query_far_out_of_small_ones,
     _one_query_very_far_out,
     _logits_to_1e4,
     _keys_far_from_zero,
@@ -434,26 +440,39 @@ def test_checkpointing_changes_nothing() -> None:
     assert all(torch.equal(*pair) for pair in zip(plain, again, strict=True))
 
 
+class Attention(torch.nn.Module):
+    def __init__(self) -> None:
+        super().__init__()
+        self.one = torch.nn.Parameter(torch.ones(()))  # as in a model, the inputs need gradients
+
+    def forward(self, q: Tensor, k: Tensor, v: Tensor) -> Tensor:
+        return strip_attention(self.one * q, self.one * k, self.one * v, 0.5)
+
+
+def run_onnx(program: Any, q: Tensor, k: Tensor, v: Tensor) -> Tensor:
+    session = onnxruntime.InferenceSession(program.SerializeToString())
+    names = [node.name for node in session.get_inputs()]
+    return torch.from_numpy(session.run(None, dict(zip(names, (x.numpy() for x in (q, k, v)), strict=True)))[0])
+
+
 def test_exports_to_onnx_without_the_weights() -> None:
-    class Attention(torch.nn.Module):
-        def __init__(self) -> None:
-            super().__init__()
-            self.one = torch.nn.Parameter(torch.ones(()))  # as in a model, the inputs need gradients
-
-        def forward(self, q: Tensor, k: Tensor, v: Tensor) -> Tensor:
-            return strip_attention(self.one * q, self.one * k, self.one * v, 0.5)
-
     q, k, v = random_inputs(1, 2, 3000, 65, 4, torch.float32)
     program = torch.onnx.export(Attention().eval(), (q, k, v), dynamo=True, verbose=False).model_proto
     shapes = [[size.dim_value for size in value.type.tensor_type.shape.dim] for value in program.graph.value_info]
     assert max(map(math.prod, shapes)) < 2 * 3000 * 65
-    session = onnxruntime.InferenceSession(program.SerializeToString())
-    names = [node.name for node in session.get_inputs()]
     for spread in (1.0, 20.0):
-        inputs = dict(zip(names, (x.numpy() for x in (spread * q, k, v)), strict=True))
-        out = torch.from_numpy(session.run(None, inputs)[0])
         expected = naive_strip_attention(spread * q.double(), k.double(), v.double(), 0.5)
-        assert relative_error(out, expected) <= OUT_RTOL
+        assert relative_error(run_onnx(program, spread * q, k, v), expected) <= OUT_RTOL
+
+
+def test_exports_to_onnx_for_any_batch_and_number_of_queries() -> None:
+    batch, queries = torch.export.Dim('batch', max=2**10), torch.export.Dim('queries', min=2, max=2**20)
+    sizes = {0: batch, 2: queries}, {0: batch}, {0: batch}
+    inputs = tuple(random_inputs(2, 3, 1000, 65, 4, torch.float32))
+    program = torch.onnx.export(Attention().eval(), inputs, dynamic_shapes=sizes, dynamo=True, verbose=False)
+    others = random_inputs(5, 3, 333, 65, 4, torch.float32)
+    expected = naive_strip_attention(*(x.double() for x in others), 0.5)
+    assert relative_error(run_onnx(program.model_proto, *others), expected) <= OUT_RTOL
 
 
 @pytest.mark.parametrize('device', ['cpu', 'meta'])

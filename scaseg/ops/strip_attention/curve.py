@@ -171,7 +171,9 @@ def sample_curve_backward(
 
 def _weight_blocks(tau: Tensor, keys: Keys, v: Tensor) -> Iterator[tuple[Tensor, Tensor, Tensor]]:
     """exp(−τ δ) (P, 2, C + 1, m), δ (P, 2, m, 1) and values (P, m, d), for blocks of m keys at a time."""
-    size = max(16, BLOCK_ELEMENTS // (tau.numel() * 2))
+    points = 2 * tau.numel()
+    # an export with a dynamic batch cannot unroll a loop of unknown length
+    size = max(16, BLOCK_ELEMENTS // points) if isinstance(points, int) else keys.distance.shape[-1]
     for distance, values in zip(keys.distance.split(size, dim=-1), v.split(size, dim=-2), strict=True):
         weights = torch.mul(-tau, distance.unsqueeze(-2)).exp_()
         yield weights, distance.unsqueeze(-1), values.to(tau.dtype)

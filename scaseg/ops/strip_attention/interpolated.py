@@ -140,7 +140,7 @@ def estimate_error(fitted: Fit, t: Tensor) -> tuple[Tensor, Tensor]:
 def sample_queries(t: Tensor) -> Tensor:
     """Both extremes and some others of every problem, (P, ·); 0 for infinite and NaN ones."""
     finite = t.nan_to_num(nan=0.0, posinf=0.0, neginf=0.0)
-    step = t.shape[-1] // SAMPLED_QUERIES | 1  # odd, so that all columns of an image take part
+    step = t.shape[-1] // SAMPLED_QUERIES // 2 * 2 + 1  # odd, so that all columns of an image take part
     return torch.cat([finite[:, ::step], finite.amin(-1, keepdim=True), finite.amax(-1, keepdim=True)], dim=-1)
 
 
