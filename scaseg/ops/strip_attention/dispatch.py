@@ -83,7 +83,7 @@ def choose_method(
     if 0 in (q.numel(), v.numel()):
         return 'naive'
     rtol, problems = _check_rtol(rtol, v.dtype), _flatten(q, k, v, scale)
-    interpolates = _stays_on_gpu(*problems, 'auto', rtol) or _fit(*problems, 'auto', rtol) is not None
+    interpolates = _is_worth_kernels(*problems[:2], 'auto', rtol) or _fit(*problems, 'auto', rtol) is not None
     return 'interpolated' if interpolates else 'exact'
 
 
@@ -91,7 +91,7 @@ def choose_method(
 def _attend(q: Tensor, k: Tensor, v: Tensor, scale: float, method: str, rtol: float) -> Tensor:
     with no_autocast(v.device.type):
         problems = _flatten(q, k, v, scale)
-        if _stays_on_gpu(*problems, method, rtol):
+        if _is_worth_kernels(*problems[:2], method, rtol):
             out = _on_gpu().attend(*problems, rtol)
         elif fitted := _fit(*problems, method, rtol):
             out = interpolated.attend(problems[0], fitted)
@@ -112,7 +112,7 @@ def _attend_backward(
     with no_autocast(v.device.type):
         problems = _flatten(q, k, v, scale)
         grad = grad.flatten(0, 1).contiguous()
-        if _stays_on_gpu(*problems, method, rtol):
+        if _is_worth_kernels(*problems[:2], method, rtol):
             grads = _on_gpu().attend_backward(grad, *problems, rtol)
         elif fitted := _fit(*problems, method, rtol, for_gradients=True):
             grads = interpolated.attend_backward(grad, problems[0], problems[2], fitted)
@@ -159,11 +159,9 @@ def _flatten(q: Tensor, k: Tensor, v: Tensor, scale: float) -> tuple[Tensor, Ten
     return t, k, v
 
 
-def _stays_on_gpu(t: Tensor, k: Tensor, v: Tensor, method: str, rtol: float) -> bool:
-    """Whether nothing is read back: there are kernels, free to add in any order, and their grid is worth it."""
-    if not t.is_cuda or not HAS_TRITON or torch.are_deterministic_algorithms_enabled() or method == 'exact':
-        return False
-    return interpolated.fixed_cells(k.shape[-1], rtol) <= _most_cells(t, k, method)
+def _has_kernels(t: Tensor) -> bool:
+    """Whether there are kernels, which are free to add in any order, and nothing has to be read back."""
+    return t.is_cuda and HAS_TRITON and not torch.are_deterministic_algorithms_enabled()
 
 
 def _on_gpu() -> ModuleType:
@@ -172,11 +170,17 @@ def _on_gpu() -> ModuleType:
     return on_gpu
 
 
+def _is_worth_kernels(t: Tensor, k: Tensor, method: str, rtol: float) -> bool:
+    if method == 'exact' or not _has_kernels(t):
+        return False
+    return interpolated.fixed_cells(k.shape[-1], rtol) <= _most_cells(t, k, method)
+
+
 def _fit(
     t: Tensor, k: Tensor, v: Tensor, method: str, rtol: float, for_gradients: bool = False
 ) -> interpolated.Fit | None:
     """The sampled curve, or None where the exact form is asked for, is cheaper, or is needed to spread inf and NaN."""
-    if method == 'exact':
+    if method == 'exact' or _has_kernels(t):
         return None
     return interpolated.fit_to_data(t, k, v, rtol, for_gradients, _most_cells(t, k, method))
 
