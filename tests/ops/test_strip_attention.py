@@ -271,6 +271,14 @@ def test_inputs_that_a_fuzzer_found(make_hostile: Callable, method: str) -> None
     assert max(errors[1:]) <= VALUE_GRAD_RTOL
 
 
+def test_outputs_that_cancel_to_zero() -> None:
+    q, k, v = torch.zeros(1, 1, 9), torch.tensor([[[-1.0, 1.0]]]), torch.tensor([[[[-3.0], [3.0]]]])
+    out, grad_q, *_ = with_gradients(lambda q, k, v: strip_attention(q, k, v, method='interpolated'), [q, k, v], 1.0)
+    expected, expected_grad_q, *_ = with_gradients(naive_strip_attention, [q, k, v], 1.0)
+    assert (out == expected).all()
+    torch.testing.assert_close(grad_q, expected_grad_q)
+
+
 def test_equal_keys_and_zero_queries_have_gradients() -> None:
     q, k, v = random_inputs(1, 2, 500, 40, 3, torch.float32)
     for zeroed in (q, k):

@@ -26,7 +26,7 @@ FIXED_OCTAVES = 16.0  # that a grid of fixed size is made for
 GRADIENT_CELLS_PER_OCTAVE = 64.0  # at least, at rtol 1e-6: sums of a key's gradient may cancel, their errors do not
 LEAST_CELLS = 32
 MOST_CELLS = 2**16
-SAMPLED_QUERIES = 256  # of each problem, for the estimate of the error
+SAMPLED_QUERIES = 256  # of each problem, or somewhat fewer or more, for the estimate of the error
 
 
 class Fit(NamedTuple):
@@ -73,12 +73,13 @@ def fit_to_data(
         if not math.isfinite(torch.linalg.vector_norm(fitted.table, math.inf).item()):
             return None
         error, size = (x.norm().item() for x in estimate_error(fitted, some_t))
-        if error <= rtol / 2 * size:
+        error = error / size if size > 0 else error
+        if error <= rtol / 2:
             return fitted
         if not error < last_error / 2:  # rounding, or not finite: no grid is fine enough
             return None
         last_error = error
-        cells = math.ceil(cells * min(4.0, 1.1 * (2 * error / (rtol * size)) ** 0.25))
+        cells = math.ceil(cells * min(4.0, 1.1 * (2 * error / rtol) ** 0.25))
     return None
 
 
