@@ -121,6 +121,13 @@ def _ties(q: Tensor, k: Tensor, v: Tensor) -> None:
     k.round_()
 
 
+def _zeros_of_both_signs(q: Tensor, k: Tensor, v: Tensor) -> None:
+    k.abs_()
+    k[1].neg_()
+    k[:, 0, 3:5] = torch.tensor([0.0, -0.0])
+    k[:, 1, 3:5] = torch.tensor([-0.0, 0.0])
+
+
 def _ties_that_win_for_good(q: Tensor, k: Tensor, v: Tensor) -> None:
     k.round_()
     q.mul_(1000)
@@ -180,6 +187,7 @@ HOSTILE = [
     _keys_far_from_zero,
     _constant_queries,
     _ties,
+    _zeros_of_both_signs,
     _ties_that_win_for_good,
     _small_logits,
     _tiny_times_huge,

@@ -89,8 +89,8 @@ def rank_keys(k: Tensor) -> Keys:
     return Keys(
         torch.stack([maximum - k, k - minimum], dim=1),
         torch.stack([at_largest[:, 0], at_smallest[:, 0]], dim=1),
-        maximum - minimum,
-        torch.minimum(maximum - largest[:, -1:], smallest[:, -1:] - minimum),
+        (maximum - minimum).abs(),  # 0 and −0 are equal, and their difference may be −0, whose reciprocal is −∞
+        torch.minimum((maximum - largest[:, -1:]).abs(), (smallest[:, -1:] - minimum).abs()),
     )
 
 

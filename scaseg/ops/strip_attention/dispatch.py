@@ -23,6 +23,7 @@ Method = Literal['auto', 'naive', 'exact', 'interpolated']
 LEAST_RTOL = {torch.float64: 1e-12, torch.float32: 1e-6}
 HAS_TRITON = importlib.util.find_spec('triton') is not None
 READ_OFF_COST = 16  # of reading one query off, in weights of the exact form
+QUERIES_PER_CELL = 12  # whose output takes as much memory as a cell's moments and cubics
 
 
 def strip_attention(
@@ -160,7 +161,7 @@ def _flatten(q: Tensor, k: Tensor, v: Tensor, scale: float) -> tuple[Tensor, Ten
 
 
 def _has_kernels(t: Tensor) -> bool:
-    """Whether there are kernels, which are free to add in any order, and nothing has to be read back."""
+    """Whether Triton's kernels may run: on a GPU, unless results shall be deterministic."""
     return t.is_cuda and HAS_TRITON and not torch.are_deterministic_algorithms_enabled()
 
 
@@ -171,6 +172,7 @@ def _on_gpu() -> ModuleType:
 
 
 def _is_worth_kernels(t: Tensor, k: Tensor, method: str, rtol: float) -> bool:
+    """Both passes decide by the forward pass's grid."""
     if method == 'exact' or not _has_kernels(t):
         return False
     return interpolated.fixed_cells(k.shape[-1], rtol) <= _most_cells(t, k, method)
@@ -186,11 +188,11 @@ def _fit(
 
 
 def _most_cells(t: Tensor, k: Tensor, method: str) -> int:
-    """On each half-axis: the points' weights and the reading off may cost as much as the exact form's weights."""
+    """On each half-axis: neither the points' weights nor their memory may outweigh what the exact form takes."""
     if method == 'interpolated':
         return interpolated.MOST_CELLS
     queries, keys = t.shape[-1], k.shape[-1]
-    return math.floor(queries * (keys - READ_OFF_COST) / keys / 2) - 1
+    return min(math.floor(queries * (keys - READ_OFF_COST) / keys / 2) - 1, queries // QUERIES_PER_CELL)
 
 
 def _check_inputs(q: Tensor, k: Tensor, v: Tensor, method: str) -> None:

@@ -26,7 +26,7 @@ FIXED_OCTAVES = 16.0  # that a grid of fixed size is made for
 GRADIENT_CELLS_PER_OCTAVE = 64.0  # at least, at rtol 1e-6: sums of a key's gradient may cancel, their errors do not
 LEAST_CELLS = 32
 MOST_CELLS = 2**16
-SAMPLED_QUERIES = 256  # of each problem, or somewhat fewer or more, for the estimate of the error
+SAMPLED_QUERIES = 256  # of each problem, for the estimate of the error
 
 
 class Fit(NamedTuple):
@@ -141,8 +141,10 @@ def estimate_error(fitted: Fit, t: Tensor) -> tuple[Tensor, Tensor]:
 def sample_queries(t: Tensor) -> Tensor:
     """Both extremes and some others of every problem, (P, ·); 0 for infinite and NaN ones."""
     finite = t.nan_to_num(nan=0.0, posinf=0.0, neginf=0.0)
-    step = t.shape[-1] // SAMPLED_QUERIES // 2 * 2 + 1  # odd, so that all columns of an image take part
-    return torch.cat([finite[:, ::step], finite.amin(-1, keepdim=True), finite.amax(-1, keepdim=True)], dim=-1)
+    # at steps of the golden ratio, which no image's width is a multiple of
+    golden = torch.arange(SAMPLED_QUERIES, dtype=torch.float64, device=t.device) * ((math.sqrt(5) - 1) / 2) % 1
+    others = finite[:, (golden * t.shape[-1]).long()]
+    return torch.cat([others, finite.amin(-1, keepdim=True), finite.amax(-1, keepdim=True)], dim=-1)
 
 
 def _sample(keys: Keys, grid: Grid, v: Tensor) -> Fit:

@@ -44,11 +44,12 @@ def tabulate_backward(grad_table: Tensor, curve: Curve, grid: Grid) -> tuple[Ten
 def locate(t: Tensor, grid: Grid) -> tuple[Tensor, Tensor]:
     """Cell of the table, counted over all problems, and position u in it; (P, N) each.
 
-    Both are computed in the dtype of the grid, float64: gradients of the keys feel the rounding of u. Queries that are
-    infinite or NaN get the position NaN.
+    Computed in the dtype of the grid, float64, before u is rounded to that of t: gradients of the keys feel the
+    rounding of a query's place among all cells. Queries that are infinite or NaN get the position NaN.
     """
     rows = 8 * t.shape[0] * grid.cells
-    index = torch.int32 if rows < 2**31 else torch.int64  # half the memory to read
+    # half the memory to read; an export with a dynamic batch has no bound
+    index = torch.int32 if isinstance(rows, int) and rows < 2**31 else torch.int64
     place = (t.abs() / grid.knee).log1p_().div_(grid.step).clamp_(max=grid.cells)
     cell = place.to(index).clamp_(0, grid.cells - 1)
     u = place.sub_(cell).to(t.dtype).add_(t - t)

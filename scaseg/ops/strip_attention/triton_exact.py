@@ -43,8 +43,8 @@ def _blocks(v: Tensor) -> tuple[int, int, int]:
     return v.shape[-1], max(1, BLOCK_ELEMENTS // columns), columns
 
 
-def _launch_grid(rows: Tensor, v: Tensor) -> tuple[int, int]:
-    return len(rows), triton.cdiv(rows.shape[-1], _blocks(v)[1])
+def _launch_grid(rows: Tensor, v: Tensor) -> tuple[int]:
+    return (len(rows) * triton.cdiv(rows.shape[-1], _blocks(v)[1]),)
 
 
 @triton.jit
@@ -52,9 +52,10 @@ def _attend(
     doubtful_ptr, t_ptr, distance_ptr, v_ptr, out_ptr,
     queries, keys, channels: tl.constexpr, block: tl.constexpr, block_d: tl.constexpr,
 ):  # fmt: skip
-    problem = tl.program_id(0).to(tl.int64)
+    blocks = tl.cdiv(queries, block)
+    problem = (tl.program_id(0) // blocks).to(tl.int64)
     if tl.load(doubtful_ptr + problem):
-        n = tl.program_id(1) * block + tl.arange(0, block)
+        n = tl.program_id(0) % blocks * block + tl.arange(0, block)
         d = tl.arange(0, block_d)
         t = tl.load(t_ptr + problem * queries + n, mask=n < queries, other=0.0)
         distance = distance_ptr + 2 * problem * keys
@@ -75,9 +76,10 @@ def _backward_to_queries(
     doubtful_ptr, grad_ptr, t_ptr, distance_ptr, v_ptr, mass_ptr, mean_along_ptr, grad_t_ptr,
     queries, keys, channels: tl.constexpr, block: tl.constexpr, block_d: tl.constexpr,
 ):  # fmt: skip
-    problem = tl.program_id(0).to(tl.int64)
+    blocks = tl.cdiv(queries, block)
+    problem = (tl.program_id(0) // blocks).to(tl.int64)
     if tl.load(doubtful_ptr + problem):
-        n = tl.program_id(1) * block + tl.arange(0, block)
+        n = tl.program_id(0) % blocks * block + tl.arange(0, block)
         d = tl.arange(0, block_d)
         row = problem * queries + n
         t = tl.load(t_ptr + row, mask=n < queries, other=0.0)
@@ -97,7 +99,7 @@ def _backward_to_queries(
             mean_distance += weight * tl.where(t < 0, near, far)
         mean_along /= mass
         mean_distance /= mass
-        covariance = tl.zeros([block], tl.float64)
+        covariance = tl.zeros([block], tl.float64)  # from the means: moments would cancel
         for key in range(keys):
             far, near = tl.load(from_largest + key), tl.load(from_smallest + key)
             value = tl.load(v_ptr + (problem * keys + key) * channels + d, mask=d < channels, other=0.0)
@@ -114,9 +116,10 @@ def _backward_to_keys(
     doubtful_ptr, grad_ptr, t_ptr, distance_ptr, v_ptr, mass_ptr, mean_along_ptr, grad_k_ptr, grad_v_ptr,
     queries, keys, channels: tl.constexpr, block: tl.constexpr, block_d: tl.constexpr,
 ):  # fmt: skip
-    problem = tl.program_id(0).to(tl.int64)
+    blocks = tl.cdiv(keys, block)
+    problem = (tl.program_id(0) // blocks).to(tl.int64)
     if tl.load(doubtful_ptr + problem):
-        m = tl.program_id(1) * block + tl.arange(0, block)
+        m = tl.program_id(0) % blocks * block + tl.arange(0, block)
         d = tl.arange(0, block_d)
         distance = distance_ptr + 2 * problem * keys + m
         far = tl.load(distance, mask=m < keys, other=0.0)

@@ -35,8 +35,8 @@ def _sizes(t: Tensor, table: Tensor) -> tuple[int, int, int, int, int]:
     return t.shape[-1], table.shape[2], table.shape[-1], max(1, BLOCK_ELEMENTS // channels), channels
 
 
-def _launch_grid(t: Tensor, table: Tensor) -> tuple[int, int]:
-    return len(t), triton.cdiv(t.shape[-1], _sizes(t, table)[3])
+def _launch_grid(t: Tensor, table: Tensor) -> tuple[int]:
+    return (len(t) * triton.cdiv(t.shape[-1], _sizes(t, table)[3]),)
 
 
 @triton.jit
@@ -55,8 +55,9 @@ def _read_off(
     t_ptr, table_ptr, knee_ptr, step_ptr, out_ptr,
     queries, cells, channels: tl.constexpr, block: tl.constexpr, block_d: tl.constexpr,
 ):  # fmt: skip
-    problem = tl.program_id(0).to(tl.int64)
-    n = tl.program_id(1) * block + tl.arange(0, block)
+    blocks = tl.cdiv(queries, block)
+    problem = (tl.program_id(0) // blocks).to(tl.int64)
+    n = tl.program_id(0) % blocks * block + tl.arange(0, block)
     d = tl.arange(0, block_d)
     t = tl.load(t_ptr + problem * queries + n, mask=n < queries, other=0.0)
     cell, u = _locate(t, tl.load(knee_ptr + problem), tl.load(step_ptr + problem), cells)
@@ -76,8 +77,9 @@ def _read_off_backward(
     grad_ptr, t_ptr, table_ptr, knee_ptr, step_ptr, grad_t_ptr, grad_table_ptr,
     queries, cells, channels: tl.constexpr, block: tl.constexpr, block_d: tl.constexpr,
 ):  # fmt: skip
-    problem = tl.program_id(0).to(tl.int64)
-    n = tl.program_id(1) * block + tl.arange(0, block)
+    blocks = tl.cdiv(queries, block)
+    problem = (tl.program_id(0) // blocks).to(tl.int64)
+    n = tl.program_id(0) % blocks * block + tl.arange(0, block)
     d = tl.arange(0, block_d)
     t = tl.load(t_ptr + problem * queries + n, mask=n < queries, other=0.0)
     knee, step = tl.load(knee_ptr + problem), tl.load(step_ptr + problem)
@@ -92,7 +94,7 @@ def _read_off_backward(
     slope = tl.load(table_ptr + entry + channels, mask=inside, other=0.0) + u * slope
     along_grad = tl.sum(slope * grad, axis=1)
     side = tl.where(t < 0, -1.0, 1.0)
-    grad_t = along_grad * side / ((knee + tl.abs(t)) * step).to(t.dtype)
+    grad_t = along_grad * side / step.to(t.dtype) / (knee + tl.abs(t)).to(t.dtype)
     tl.store(grad_t_ptr + problem * queries + n, grad_t, mask=n < queries)
     grad = grad.to(tl.float64)
     for power in tl.static_range(4):
