@@ -58,14 +58,13 @@ def _attend(
         n = tl.program_id(0) % blocks * block + tl.arange(0, block)
         d = tl.arange(0, block_d)
         t = tl.load(t_ptr + problem * queries + n, mask=n < queries, other=0.0)
-        distance = distance_ptr + 2 * problem * keys
         mass = tl.zeros([block], tl.float64)
         total = tl.zeros([block, block_d], tl.float64)
         for key in range(keys):
-            weight = _weight(t, tl.load(distance + key), tl.load(distance + keys + key))
-            value = tl.load(v_ptr + (problem * keys + key) * channels + d, mask=d < channels, other=0.0)
+            from_largest, from_smallest, value = _load_key(distance_ptr, v_ptr, problem, key, keys, d, channels)
+            weight = _weight(t, from_largest, from_smallest)
             mass += weight
-            total += weight[:, None] * value.to(tl.float64)[None, :]
+            total += weight[:, None] * value[None, :]
         inside = (n < queries)[:, None] & (d < channels)[None, :]
         out = out_ptr + (problem * queries + n)[:, None] * channels + d[None, :]
         tl.store(out, (total / mass[:, None]).to(out_ptr.dtype.element_ty), mask=inside)
@@ -85,26 +84,23 @@ def _backward_to_queries(
         t = tl.load(t_ptr + row, mask=n < queries, other=0.0)
         inside = (n < queries)[:, None] & (d < channels)[None, :]
         grad = tl.load(grad_ptr + row[:, None] * channels + d[None, :], mask=inside, other=0.0).to(tl.float64)
-        from_largest = distance_ptr + 2 * problem * keys
-        from_smallest = from_largest + keys
         mass = tl.zeros([block], tl.float64)
         mean_along = tl.zeros([block], tl.float64)  # of grad · v_j
         mean_distance = tl.zeros([block], tl.float64)
         for key in range(keys):
-            far, near = tl.load(from_largest + key), tl.load(from_smallest + key)
-            value = tl.load(v_ptr + (problem * keys + key) * channels + d, mask=d < channels, other=0.0)
-            weight = _weight(t, far, near)
+            from_largest, from_smallest, value = _load_key(distance_ptr, v_ptr, problem, key, keys, d, channels)
+            weight = _weight(t, from_largest, from_smallest)
             mass += weight
-            mean_along += weight * tl.sum(grad * value.to(tl.float64)[None, :], axis=1)
-            mean_distance += weight * tl.where(t < 0, near, far)
+            mean_along += weight * tl.sum(grad * value[None, :], axis=1)
+            mean_distance += weight * tl.where(t < 0, from_smallest, from_largest)
         mean_along /= mass
         mean_distance /= mass
         covariance = tl.zeros([block], tl.float64)  # from the means: moments would cancel
         for key in range(keys):
-            far, near = tl.load(from_largest + key), tl.load(from_smallest + key)
-            value = tl.load(v_ptr + (problem * keys + key) * channels + d, mask=d < channels, other=0.0)
-            along = tl.sum(grad * value.to(tl.float64)[None, :], axis=1)
-            covariance += _weight(t, far, near) * (along - mean_along) * (tl.where(t < 0, near, far) - mean_distance)
+            from_largest, from_smallest, value = _load_key(distance_ptr, v_ptr, problem, key, keys, d, channels)
+            along = tl.sum(grad * value[None, :], axis=1)
+            from_mean = tl.where(t < 0, from_smallest, from_largest) - mean_distance
+            covariance += _weight(t, from_largest, from_smallest) * (along - mean_along) * from_mean
         grad_t = tl.where(t < 0, 1.0, -1.0) * covariance / mass
         tl.store(grad_t_ptr + row, grad_t.to(grad_t_ptr.dtype.element_ty), mask=n < queries)
         tl.store(mass_ptr + row, mass, mask=n < queries)
@@ -122,8 +118,8 @@ def _backward_to_keys(
         m = tl.program_id(0) % blocks * block + tl.arange(0, block)
         d = tl.arange(0, block_d)
         distance = distance_ptr + 2 * problem * keys + m
-        far = tl.load(distance, mask=m < keys, other=0.0)
-        near = tl.load(distance + keys, mask=m < keys, other=0.0)
+        from_largest = tl.load(distance, mask=m < keys, other=0.0)
+        from_smallest = tl.load(distance + keys, mask=m < keys, other=0.0)
         entry = (problem * keys + m)[:, None] * channels + d[None, :]
         inside = (m < keys)[:, None] & (d < channels)[None, :]
         value = tl.load(v_ptr + entry, mask=inside, other=0.0).to(tl.float64)
@@ -133,12 +129,20 @@ def _backward_to_keys(
             row = problem * queries + query
             t = tl.load(t_ptr + row)
             grad = tl.load(grad_ptr + row * channels + d, mask=d < channels, other=0.0).to(tl.float64)
-            share = _weight(t, far, near) / tl.load(mass_ptr + row)
+            share = _weight(t, from_largest, from_smallest) / tl.load(mass_ptr + row)
             along = tl.sum(value * grad[None, :], axis=1)
             grad_k += share * t.to(tl.float64) * (along - tl.load(mean_along_ptr + row))
             grad_v += share[:, None] * grad[None, :]
         tl.store(grad_k_ptr + problem * keys + m, grad_k, mask=m < keys)
         tl.store(grad_v_ptr + entry, grad_v.to(grad_v_ptr.dtype.element_ty), mask=inside)
+
+
+@triton.jit
+def _load_key(distance_ptr, v_ptr, problem, key, keys, d, channels: tl.constexpr):
+    """Distances of a key from the largest and the smallest one, and its value, float64."""
+    distance = distance_ptr + 2 * problem * keys + key
+    value = tl.load(v_ptr + (problem * keys + key) * channels + d, mask=d < channels, other=0.0)
+    return tl.load(distance), tl.load(distance + keys), value.to(tl.float64)
 
 
 @triton.jit
