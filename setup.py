@@ -30,6 +30,7 @@ setup(
     description='Strip cross-attention decoders for efficient semantic segmentation, on mmsegmentation',
     license='Apache-2.0',
     packages=find_packages(include=['scaseg', 'scaseg.*']),
+    package_data={'scaseg.visualization': ['*.jinja']},
     python_requires='>=3.11',
     install_requires=read_requirements(),
     extras_require={
@@ -43,8 +44,11 @@ setup(
             'onnxscript',
             'onnxruntime',
             'scikit-learn',
+            'playwright',
+            'submitit',
         ],
         'export': ['onnx', 'onnxscript', 'onnxruntime'],
         'demo': ['gradio'],
+        'slurm': ['submitit'],
     },
 )
