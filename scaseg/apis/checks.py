@@ -1,6 +1,7 @@
 """Checks before a run: data folders, classes and devices. Each failure is one error that names the key to change."""
 
 import inspect
+import logging
 import os
 import re
 from collections.abc import Iterator, Sequence
@@ -9,10 +10,11 @@ from pathlib import Path
 
 import torch
 from mmengine.config import Config
-from mmengine.fileio import list_dir_or_file
+from mmengine.logging import print_log
 from mmseg.datasets import BaseSegDataset
 from mmseg.registry import DATASETS
 
+from scaseg.datasets.file_listing import describe_left_out, list_files
 from scaseg.errors import UserError
 
 
@@ -24,8 +26,9 @@ def check_data(cfg: Config, dataloaders: Sequence[str]) -> None:
         dataloaders: keys of the data loaders in use (``'train_dataloader'`` …).
 
     Raises:
-        UserError: a folder or list of files is missing, a folder holds no image with the expected suffix, an image
-            has no label, a class name is unknown, or a head has another number of classes than a data set.
+        UserError: a folder or list of files is missing, a folder holds no image with the expected suffix, a link
+            leads back to its folder, an image has no label, a class name is unknown, or a head or ``CheckLabels``
+            has another number of classes than a data set.
     """
     for loader in dataloaders:
         if cfg.get(loader) is None:
@@ -96,15 +99,20 @@ def _check_files(key: str, dataset: dict, kind: type[BaseSegDataset]) -> None:
             raise UserError(f'{key}.ann_file: the file {root / ann_file} names no image')
         return
     image_suffix, label_suffix = (dataset.get(name, _default(kind, name)) for name in ('img_suffix', 'seg_map_suffix'))
+    folders = dataset.get('data_prefix') or {}
+    where = root / folders.get('img_path', '')
+    files = list_files(where)
     if not image_suffix:  # the data set looks for itself
         return
-    folders = dataset.get('data_prefix') or {}
-    images = _stems(root / folders.get('img_path', ''), image_suffix)
+    images = _stems(where, files, image_suffix)
     if not images:
-        where = root / folders.get('img_path', '')
         raise UserError(f'{key}: no image *{image_suffix} in {where}; {remedy} or {key}.img_suffix')
+    left_out = describe_left_out(where, files, image_suffix)
+    if left_out and os.environ.get('RANK', '0') == '0':
+        print_log(f'{key}: {left_out}', level=logging.WARNING)
     if folders.get('seg_map_path'):
-        missing = sorted(images - _stems(root / folders['seg_map_path'], label_suffix or ''))
+        labels = root / folders['seg_map_path']
+        missing = sorted(images - _stems(labels, list_files(labels), label_suffix or ''))
         if missing:
             raise UserError(
                 f'{key}: {len(missing)} of {len(images)} images have no label *{label_suffix} in '
@@ -112,10 +120,9 @@ def _check_files(key: str, dataset: dict, kind: type[BaseSegDataset]) -> None:
             )
 
 
-def _stems(folder: Path, suffix: str) -> set[str]:
-    """Files that end in a suffix, as mmseg's data sets list them: their paths below the folder, without the suffix."""
-    files = list_dir_or_file(str(folder), list_dir=False, suffix=suffix, recursive=True)
-    return {file.removesuffix(suffix) for file in files}
+def _stems(folder: Path, files: list[str], suffix: str) -> set[str]:
+    """The files that end in a suffix and are there, without the suffix, as mmseg's data sets list them."""
+    return {file.removesuffix(suffix) for file in files if file.endswith(suffix) and (folder / file).is_file()}
 
 
 def _default(kind: type, name: str) -> str | None:
@@ -125,6 +132,7 @@ def _default(kind: type, name: str) -> str | None:
 
 
 def _check_classes(cfg: Config, key: str, dataset: dict, kind: type[BaseSegDataset]) -> None:
+    """One number of classes: the data set's, which the heads and ``CheckLabels`` must have, too."""
     known = kind.METAINFO.get('classes')
     classes = (dataset.get('metainfo') or {}).get('classes', known)
     if not isinstance(classes, (list, tuple)):  # a file with names, or a data set without classes
@@ -134,11 +142,14 @@ def _check_classes(cfg: Config, key: str, dataset: dict, kind: type[BaseSegDatas
             close = get_close_matches(name, known, n=1)
             hint = f'; did you mean {close[0]!r}?' if close else ''
             raise UserError(f'{key}.metainfo.classes: {kind.__name__} has no class {name!r}{hint}')
+    numbers = {}
     for head in ('decode_head', 'auxiliary_head'):
         heads = cfg.model.get(head) or []
         for settings in heads if isinstance(heads, (list, tuple)) else [heads]:
-            if settings.get('num_classes', len(classes)) != len(classes):
-                raise UserError(
-                    f'model.{head}.num_classes={settings["num_classes"]!r}, but {key} ({kind.__name__}) has '
-                    f'{len(classes)} classes'
-                )
+            numbers[f'model.{head}.num_classes'] = settings.get('num_classes', len(classes))
+    for index, step in enumerate(dataset.get('pipeline') or []):
+        if step.get('type') == 'CheckLabels':
+            numbers[f'{key}.pipeline[{index}].num_classes'] = step.get('num_classes')
+    for where, number in numbers.items():
+        if number != len(classes):
+            raise UserError(f'{where}={number!r}, but {key} ({kind.__name__}) has {len(classes)} classes')

@@ -55,6 +55,10 @@ def at(root: Path) -> dict:
             {'model.decode_head.type': 'SCASegHed'},
             r"model\.decode_head\.type='SCASegHed' is not registered.*SCASegHead",
         ),
+        (
+            {'train_dataloader.dataset.pipeline': [dict(type='CheckLabels', num_classes=12)]},
+            r'train_dataloader\.dataset\.pipeline\[0\]\.num_classes=12, but train_dataloader\.dataset .* has 10',
+        ),
         ({'model.decode_head.num_classes': 11}, r'num_classes=11, but train_dataloader\.dataset \(ToyScenes\) has 10'),
         ({'model.decode_head.num_heads': [1, 3, 4]}, r'num_heads\[1\]=3 does not divide in_channels\[1\]=16'),
         ({'train_dataloader.persistent_workers': True}, r'persistent_workers .*num_workers'),
@@ -174,6 +178,21 @@ def test_an_empty_list_of_images(tmp_path: Path) -> None:
         dataset['data_root'] = str(tmp_path)
     with pytest.raises(UserError, match=r'train\.txt names no image'):
         check_data(cfg, ['train_dataloader'])
+
+
+def test_images_left_out_are_counted(tmp_path: Path, capfd: pytest.CaptureFixture) -> None:
+    make_ade(tmp_path)
+    for name in ('b.JPG', 'c.jpeg'):
+        (tmp_path / 'images/training' / name).touch()
+    check_data(load_config(ADE, at(tmp_path)), ['train_dataloader'])
+    assert 'train_dataloader.dataset: 2 images of' in ''.join(capfd.readouterr())
+
+
+def test_a_link_that_leads_back_is_one_line(tmp_path: Path) -> None:
+    make_ade(tmp_path)
+    (tmp_path / 'images/training/again').symlink_to(tmp_path / 'images')
+    with pytest.raises(UserError, match=r'images/training/again links to'):
+        check_data(load_config(ADE, at(tmp_path)), ['train_dataloader'])
 
 
 def test_label_ids_out_of_range_name_the_file_across_workers(tmp_path: Path) -> None:

@@ -6,6 +6,8 @@ from mmseg.registry import TRANSFORMS
 
 from scaseg.errors import UserError
 
+SHOWN = 10  # ids in a message
+
 
 @TRANSFORMS.register_module()
 class CheckLabels(BaseTransform):
@@ -22,10 +24,16 @@ class CheckLabels(BaseTransform):
         ignore_index: the id of pixels that count nowhere, always legal. A map that holds nothing else passes.
 
     Raises:
-        UserError: the label has several channels, not the size of its image as read from file, or other ids.
+        UserError: ``ignore_index`` is the id of a class; the label has several channels, not the size of its image as
+            read from file, or other ids.
     """
 
     def __init__(self, num_classes: int, ignore_index: int = 255) -> None:
+        if 0 <= ignore_index < num_classes:
+            raise UserError(
+                f'CheckLabels: ignore_index={ignore_index} is the id of a class, too (num_classes={num_classes}): '
+                'choose another here, as ignore_index of the losses and as seg_pad_val of the data_preprocessor'
+            )
         self.num_classes = num_classes
         self.ignore_index = ignore_index
 
@@ -35,8 +43,8 @@ class CheckLabels(BaseTransform):
         if label.ndim == 3:
             raise UserError(
                 f'{results["seg_map_path"]}: a label has one channel of class ids, this file has {label.shape[2]}: it '
-                'is a colour picture. Save it with one channel; a palette PNG will do, as long as LoadLabels '
-                "keeps imdecode_backend='pillow'."
+                'is a colour picture. List its colours in a dataset.yaml (tools/data/describe.py proposes one), or '
+                'save ids with one channel.'
             )
         if label.shape != tuple(results['ori_shape'][:2]):
             raise UserError(
@@ -62,8 +70,9 @@ class CheckLabels(BaseTransform):
             )
         else:
             remedy = f'Correct num_classes, or write {self.ignore_index} for pixels that belong to no class.'
+        named = f'[{", ".join(map(str, ids[:SHOWN]))}{", …" if len(ids) > SHOWN else ""}]'
         return (
-            f'{results["seg_map_path"]}: label ids {ids} lie outside 0..{self.num_classes - 1} (num_classes='
+            f'{results["seg_map_path"]}: label ids {named} lie outside 0..{self.num_classes - 1} (num_classes='
             f'{self.num_classes}) and are not {self.ignore_index} (ignored). {remedy}'
         )
 
