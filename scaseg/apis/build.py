@@ -39,6 +39,7 @@ def build_runner(cfg: Config) -> Runner:
     if cfg.launcher == 'pytorch' and not torch.cuda.is_available():
         _distribute_on_cpu(cfg)
     # mmengine keeps loggers and visualizers by this name and the second of the start: runs of one process must differ.
+    cfg.runner_type = cfg.get('runner_type', 'QuietRunner')  # a config of mmseg's names none
     cfg.experiment_name = cfg.get('experiment_name') or f'{Path(cfg.filename).stem}_{next(RUNS)}'
     try:
         runner = RUNNERS.build(cfg)

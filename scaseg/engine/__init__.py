@@ -1,6 +1,8 @@
 """Importing this package registers scaseg's hooks, runner, optimiser constructor and file backend."""
 
 from .atomic_backend import AtomicLocalBackend
+from .exact_data import CountedSampler, ExactDataset, ExactSampler, exact_dataloader
+from .exact_epoch_loop import ExactEpochTrainLoop
 from .finite_loss_hook import FiniteLossHook
 from .grouped_constructor import GroupedOptimWrapperConstructor
 from .loss_val_loop import LossValLoop
@@ -11,6 +13,10 @@ from .runner import QuietRunner
 
 __all__ = [
     'AtomicLocalBackend',
+    'CountedSampler',
+    'ExactDataset',
+    'ExactEpochTrainLoop',
+    'ExactSampler',
     'FiniteLossHook',
     'GroupedOptimWrapperConstructor',
     'LossValLoop',
@@ -18,4 +24,5 @@ __all__ = [
     'ProgressLoggerHook',
     'QuietRunner',
     'RunCheckpointHook',
+    'exact_dataloader',
 ]

@@ -2,16 +2,21 @@
 
 import contextlib
 from collections.abc import Iterator
+from typing import Any
 
 import torch
+from mmengine.dist import get_rank
 from mmengine.logging import MMLogger
 from mmengine.model import BaseTTAModel, is_model_wrapper
-from mmengine.runner import Runner
-from mmseg.registry import RUNNERS
+from mmengine.runner import BaseLoop, EpochBasedTrainLoop, Runner
+from mmseg.registry import LOOPS, RUNNERS
 from torch import nn
+from torch.utils.data import DataLoader
 
 from scaseg.quiet import quiet_logger
 
+from .exact_data import exact_dataloader
+from .exact_epoch_loop import ExactEpochTrainLoop
 from .network_options import prepare_network
 
 
@@ -24,10 +29,12 @@ class QuietRunner(Runner):
     Hooks with a method ``on_exception(runner)`` are told of an exception, Ctrl-C included, before it goes its way:
     what is printed about it should not be appended to a live line.
 
-    It also reads the keys for speed and memory, see ``network_options``.
+    It also reads the keys for speed and memory, see ``network_options``, and makes the training data exact, see
+    ``exact_data``.
     """
 
     _network_is_prepared = False
+    _train_dataloader: DataLoader | dict[str, Any]
 
     def dump_config(self) -> None:
         """Write the config into the work folder before a training; a test has cut it down and keeps it to itself."""
@@ -39,6 +46,40 @@ class QuietRunner(Runner):
         quiet_logger(logger)
         logger.info(f'Environment, config and full log: {logger.log_file}')
         return logger
+
+    @property
+    def data_seed(self) -> int:
+        """The seed of the training data, the same on all processes."""
+        return self.seed - (get_rank() if self._randomness_cfg.get('diff_rank_seed') else 0)
+
+    def build_train_loop(self, loop: BaseLoop | dict[str, Any]) -> BaseLoop:
+        """Build the loop over exact data, whatever sampler the config names."""
+        if isinstance(loop, dict):
+            kind = LOOPS.get(loop['type']) if isinstance(loop.get('type'), str) else loop.get('type')
+            by_epoch = loop.get('by_epoch', kind is not None and issubclass(kind, EpochBasedTrainLoop))
+            if by_epoch and kind in (None, EpochBasedTrainLoop):
+                loop = {**loop, 'type': ExactEpochTrainLoop}
+                loop.pop('by_epoch', None)
+            if isinstance(self._train_dataloader, dict):
+                self._train_dataloader = exact_dataloader(self._train_dataloader, self.data_seed, by_epoch)
+        return super().build_train_loop(loop)
+
+    @staticmethod
+    def build_dataloader(
+        dataloader: DataLoader | dict[str, Any], seed: int | None = None, diff_rank_seed: bool = False
+    ) -> DataLoader:
+        """Build a loader that leaves the network's random generator alone: torch draws from it for the workers."""
+        loader = Runner.build_dataloader(dataloader, seed, diff_rank_seed)
+        if loader.generator is None:
+            loader.generator = torch.Generator()
+        return loader
+
+    def resume(self, *args: Any, **kwargs: Any) -> None:
+        """Resume; the checkpoint's seed, which mmengine takes over, is the seed of the data, too."""
+        sampler, seed = self.train_dataloader.sampler, self.data_seed
+        super().resume(*args, **kwargs)
+        if getattr(sampler, 'seed', None) == seed:
+            sampler.seed = self.data_seed
 
     def wrap_model(self, model_wrapper_cfg: dict | None, model: nn.Module) -> nn.Module:
         if self.cfg.get('channels_last'):  # before DDP, whose buckets take the layout that they find

@@ -51,14 +51,24 @@ def test_the_seed_decides_the_result(config: Path, tmp_path: Path) -> None:
 
 
 def test_a_resumed_training_ends_where_an_unbroken_one_does(config: Path, tmp_path: Path) -> None:
-    options = {'train_dataloader.dataset.pipeline': [dict(type='PackSegInputs')]}  # the flip draws at random
-    train(config, work_dir=tmp_path / 'whole', options=options)
-    train(config, work_dir=tmp_path / 'halves', options=options | {'train_cfg.max_iters': 3})
-    train(config, work_dir=tmp_path / 'halves', resume='auto', options=options)
+    train(config, work_dir=tmp_path / 'whole')
+    train(config, work_dir=tmp_path / 'halves', options={'train_cfg.max_iters': 3})
+    train(config, work_dir=tmp_path / 'halves', resume='auto')
     whole, halves = weights(tmp_path / 'whole', 6), weights(tmp_path / 'halves', 6)
     for name, tensor in whole.items():
-        torch.testing.assert_close(halves[name], tensor, msg=name)
+        assert torch.equal(halves[name], tensor), name
     assert read_scalars(tmp_path / 'halves').train['loss'].steps.tolist() == [1, 2, 3, 4, 5, 6]
+
+
+def test_an_epoch_is_resumed_in_its_middle(config: Path, tmp_path: Path) -> None:
+    loop = "train_cfg = dict(_delete_=True, type='EpochBasedTrainLoop', max_epochs=2, val_interval=2)"
+    config.write_text(f'{config.read_text()}\n{loop}')
+    train(config, work_dir=tmp_path / 'whole')
+    middle = str(tmp_path / 'whole' / 'iter_6.pth')  # of two epochs of 4 iterations
+    train(config, work_dir=tmp_path / 'rest', options={'train_dataloader.num_workers': 2}, resume=middle)
+    whole, rest = weights(tmp_path / 'whole', 8), weights(tmp_path / 'rest', 8)
+    for name, tensor in whole.items():
+        assert torch.equal(rest[name], tensor), name
 
 
 @pytest.mark.parametrize('damage', ['cut off', 'overwritten'])
