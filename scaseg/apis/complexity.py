@@ -1,16 +1,17 @@
 """Parameters, multiply-accumulates and operations of a model, counted without computing anything."""
 
+import contextlib
 import functools
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 import torch
 from mmseg.models import BaseSegmentor
 from torch import Tensor, nn
 from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils._pytree import tree_leaves
-from torch.utils.flop_counter import FlopCounterMode
+from torch.utils.flop_counter import flop_registry
 
 # Operators that move numbers without computing any, beside those that torch calls views.
 MOVES = {'cat', 'clone', 'constant_pad_nd', 'contiguous', 'copy_', 'flip', 'gather', 'index', 'index_select', 'repeat'}
@@ -58,8 +59,8 @@ class Complexity:
 def count_complexity(model: BaseSegmentor, shape: tuple[int, int], in_channels: int = 3) -> Complexity:
     """Count a segmentor from image to map. It is moved to the ``meta`` device and is of no use afterwards.
 
-    torch's counter sees every matrix product whichever kernel would run it, those inside
-    ``scaled_dot_product_attention`` too, for which mmengine's counter reports nothing.
+    Every matrix product is seen whichever kernel would run it, those inside ``scaled_dot_product_attention`` too, for
+    which mmengine's counter reports nothing.
 
     Args:
         model: a segmentor.
@@ -68,70 +69,76 @@ def count_complexity(model: BaseSegmentor, shape: tuple[int, int], in_channels: 
     """
     model = model.to('meta').eval()
     image = torch.empty(1, in_channels, *shape, device='meta')
-    whole = _count(model.encode_decode, image, [dict(img_shape=shape)], parts=dict(_parts(model.decode_head)))
-    encoder = _count(model.extract_feat, image)
+    # Gradients stay enabled: nn.MultiheadAttention then takes its ordinary path, whose products can be counted.
+    with _Counter(image.shape[-2:]) as counter:
+        features = model.extract_feat(image)
+        encoder = counter.counts()
+        with _counted_parts(model.decode_head, counter) as head_macs:
+            model.decode_head.predict(features, [dict(img_shape=shape)], model.test_cfg)
+        whole = counter.counts()
     parameters = {'model': model, 'encoder': model.backbone, 'head': model.decode_head}
+    costs = [{'model': w, 'encoder': e, 'head': w - e} for w, e in zip(whole, encoder, strict=True)]
     return Complexity(
         shape,
         {part: sum(p.numel() for p in module.parameters()) for part, module in parameters.items()},
-        {'model': whole.macs, 'encoder': encoder.macs, 'head': whole.macs - encoder.macs},
-        {'model': whole.quoted, 'encoder': encoder.quoted, 'head': whole.quoted - encoder.quoted},
-        {'model': whole.flops, 'encoder': encoder.flops, 'head': whole.flops - encoder.flops},
-        whole.of_parts,
+        *costs,
+        {name: macs for name, macs in head_macs.items() if macs},
     )
 
 
-@dataclass(frozen=True)
-class _Counts:
+class _Counts(NamedTuple):
     macs: int
     quoted: int
     flops: int
-    of_parts: dict[str, int]
 
 
-class _Elements(TorchDispatchMode):
-    """Counts the elements that operators work on which are no products."""
+class _Counter(TorchDispatchMode):
+    """Adds up what the operators cost that run under it.
 
-    def __init__(self, products: FlopCounterMode, image_size: torch.Size) -> None:
+    torch's own ``FlopCounterMode`` has the formulas of matrix products, but follows modules through the backward pass
+    as well, at several times the cost of the forward pass.
+    """
+
+    def __init__(self, image_size: torch.Size) -> None:
         super().__init__()
-        self.products = products
         self.image_size = image_size
-        self.total = 0
-        self.quoted = 0
+        self.macs = 0
+        self.quoted_elements = 0
+        self.elements = 0
+
+    def counts(self) -> _Counts:
+        return _Counts(self.macs, self.macs + self.quoted_elements, 2 * self.macs + self.elements)
 
     def __torch_dispatch__(self, func: Any, types: Any, args: tuple = (), kwargs: dict | None = None) -> Any:
-        before = self.products.get_total_flops()
-        out = func(*args, **(kwargs or {}))
-        name = func.overloadpacket.__name__
-        if name in QUOTED:
-            per_input, per_output = QUOTED[name]
-            self.quoted += per_input * args[0].numel()
-            if per_output and out.shape[-2:] != self.image_size:
-                self.quoted += per_output * out.numel()
-        if self.products.get_total_flops() == before and not func.is_view and name not in MOVES:
+        kwargs = kwargs or {}
+        out = func(*args, **kwargs)
+        packet = func.overloadpacket
+        if packet in flop_registry:
+            self.macs += flop_registry[packet](*args, **kwargs, out_val=out) // 2  # torch counts one as two operations
+        elif not func.is_view and packet.__name__ not in MOVES:
             tensors = [x for x in tree_leaves((args, kwargs, out)) if isinstance(x, Tensor) and x.is_floating_point()]
-            self.total += max((x.numel() for x in tensors), default=0)
+            self.elements += max((x.numel() for x in tensors), default=0)
+        if packet.__name__ in QUOTED:
+            per_input, per_output = QUOTED[packet.__name__]
+            self.quoted_elements += per_input * args[0].numel()
+            if per_output and out.shape[-2:] != self.image_size:
+                self.quoted_elements += per_output * out.numel()
         return out
 
 
-def _count(function: Callable, image: Tensor, *args: Any, parts: dict[str, nn.Module] | None = None) -> _Counts:
-    of_parts: dict[str, int] = {}
-    handles = []
-    # Gradients stay enabled: nn.MultiheadAttention then takes its ordinary path, whose products can be counted.
-    with FlopCounterMode(display=False) as products, _Elements(products, image.shape[-2:]) as elements:
+@contextlib.contextmanager
+def _counted_parts(head: nn.Module, counter: _Counter) -> Iterator[dict[str, int]]:
+    """Multiply-accumulates of the parts of a head by name, filled in while it runs."""
+    macs: dict[str, int] = {}
 
-        def add(name: str, sign: int, *_: Any) -> None:
-            of_parts[name] = of_parts.get(name, 0) + sign * products.get_total_flops() // 2
+    def add(name: str, sign: int, *_: Any) -> None:
+        macs[name] = macs.get(name, 0) + sign * counter.macs
 
-        for name, module in (parts or {}).items():
-            handles.append(module.register_forward_pre_hook(functools.partial(add, name, -1)))
-            handles.append(module.register_forward_hook(functools.partial(add, name, 1)))
-        function(image, *args)
-    for handle in handles:
-        handle.remove()
-    total = products.get_total_flops()  # torch counts a multiply-accumulate as two operations
-    of_parts = {name: macs for name, macs in of_parts.items() if macs}
-    return _Counts(total // 2, total // 2 + elements.quoted, total + elements.total, of_parts)
+    with contextlib.ExitStack() as handles:
+        for name, module in _parts(head):
+            handles.enter_context(module.register_forward_pre_hook(functools.partial(add, name, -1)))
+            handles.enter_context(module.register_forward_hook(functools.partial(add, name, 1)))
+        yield macs
 
 
 def _parts(head: nn.Module) -> Iterator[tuple[str, nn.Module]]:
