@@ -1,5 +1,8 @@
 """Every config: its parts build, its model trains on an odd image, its header tells the truth, its keys are read."""
 
+import copy
+import functools
+import json
 import re
 from itertools import pairwise
 from pathlib import Path
@@ -20,32 +23,51 @@ from scaseg.apis.config import load_config
 REPOSITORY = Path(__file__).parents[1]
 LEAVES = sorted(path for path in (REPOSITORY / 'configs').glob('*/*.py') if path.parent.name != '_base_')
 CONFIGS = [pytest.param(path, id=path.stem) for path in LEAVES]
+METHODS_AND_ENCODERS = sorted({f'{path.parent.name}/{"_".join(path.stem.split("_")[:2])}' for path in LEAVES})
 IMAGE = (33, 49)
 
 
+@functools.cache
+def _loaded(path: Path) -> Config:
+    return load_config(path)
+
+
 def load(path: Path) -> Config:
-    cfg = load_config(path)
+    """A config with an encoder from scratch; read once, and copied for each test."""
+    cfg = copy.deepcopy(_loaded(path))
     cfg.model.pretrained = None
     return cfg
 
 
-@pytest.mark.parametrize('path', CONFIGS)
-def test_the_model_trains(path: Path, tmp_path: Path) -> None:
-    cfg = load(path)
-    if 'teacher' in cfg.model:
-        cfg.model.teacher_checkpoint = str(tmp_path / 'teacher.pth')
-        torch.save(MODELS.build(cfg.model.teacher).state_dict(), cfg.model.teacher_checkpoint)
-    model = MODELS.build(cfg.model)
-    model.init_weights()
-    optim_wrapper = build_optim_wrapper(model, cfg.optim_wrapper)  # its custom keys match parameters
-    for scheduler in cfg.param_scheduler:
-        PARAM_SCHEDULERS.build(scheduler, default_args=dict(optimizer=optim_wrapper))
-    labels = torch.randint(0, model.num_classes, (2, 1, *IMAGE))
-    samples = [SegDataSample(gt_sem_seg=PixelData(data=label)) for label in labels]
-    losses = model(torch.randn(2, 3, *IMAGE), samples, mode='loss')
-    sum(value for name, value in losses.items() if 'loss' in name).backward()
-    assert [name for name, p in model.named_parameters() if p.grad is None] == []
-    assert all(value.isfinite() for value in losses.values())
+def distinct_networks(name: str) -> list[Config]:
+    """One config for each network of a method and an encoder; most data sets change the number of classes alone."""
+    networks = {}
+    for path in LEAVES:
+        if f'{path.parent.name}/{path.stem}_'.startswith(f'{name}_'):
+            cfg = load(path)
+            model = cfg.model.to_dict()
+            for key in ('data_preprocessor', 'test_cfg'):
+                model.pop(key, None)
+            for head in ('decode_head', 'auxiliary_head'):
+                model.get(head, {}).pop('num_classes', None)
+            networks.setdefault(json.dumps(model, sort_keys=True, default=str), cfg)
+    return list(networks.values())
+
+
+@pytest.mark.parametrize('name', METHODS_AND_ENCODERS)
+def test_the_networks_train(name: str, tmp_path: Path) -> None:
+    for cfg in distinct_networks(name):
+        if 'teacher' in cfg.model:
+            cfg.model.teacher_checkpoint = str(tmp_path / 'teacher.pth')
+            torch.save(MODELS.build(cfg.model.teacher).state_dict(), cfg.model.teacher_checkpoint)
+        model = MODELS.build(cfg.model)
+        model.init_weights()
+        labels = torch.randint(0, model.num_classes, (2, 1, *IMAGE))
+        samples = [SegDataSample(gt_sem_seg=PixelData(data=label)) for label in labels]
+        losses = model(torch.randn(2, 3, *IMAGE), samples, mode='loss')
+        sum(value for key, value in losses.items() if 'loss' in key).backward()
+        assert [key for key, p in model.named_parameters() if p.grad is None] == [], cfg.filename
+        assert all(value.isfinite() for value in losses.values()), cfg.filename
 
 
 @pytest.mark.parametrize('path', CONFIGS)
@@ -61,11 +83,16 @@ def test_the_data_sets_and_pipelines_build(path: Path) -> None:
 
 
 @pytest.mark.parametrize('path', CONFIGS)
-def test_the_header_tells_the_costs_and_the_command(path: Path) -> None:
+def test_the_optimiser_builds_and_the_header_tells_the_costs_and_the_command(path: Path) -> None:
+    cfg = load(path)
+    model = MODELS.build(cfg.model)
+    optim_wrapper = build_optim_wrapper(model, cfg.optim_wrapper)  # its custom keys match parameters
+    for scheduler in cfg.param_scheduler:
+        PARAM_SCHEDULERS.build(scheduler, default_args=dict(optimizer=optim_wrapper))
     text = path.read_text()
     stated = re.search(r'^# ([\d.]+) M parameters, ([\d.]+) GMACs at (\d+)x(\d+)\.', text, re.MULTILINE)
     assert stated, 'no line "# … M parameters, … GMACs at HxW."'
-    complexity = count_complexity(MODELS.build(load(path).model), (int(stated[3]), int(stated[4])))
+    complexity = count_complexity(model, (int(stated[3]), int(stated[4])))
     assert float(stated[1]) == pytest.approx(complexity.parameters['model'] / 1e6, abs=0.006)
     assert float(stated[2]) == pytest.approx(complexity.macs['model'] / 1e9, abs=0.006)
     assert re.search(rf'^# .*{re.escape(path.relative_to(REPOSITORY).as_posix())}', text, re.MULTILINE)

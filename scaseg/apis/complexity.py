@@ -77,11 +77,15 @@ def count_complexity(model: BaseSegmentor, shape: tuple[int, int], in_channels: 
             model.decode_head.predict(features, [dict(img_shape=shape)], model.test_cfg)
         whole = counter.counts()
     parameters = {'model': model, 'encoder': model.backbone, 'head': model.decode_head}
-    costs = [{'model': w, 'encoder': e, 'head': w - e} for w, e in zip(whole, encoder, strict=True)]
+    macs, quoted, flops = (
+        {'model': total, 'encoder': part, 'head': total - part} for total, part in zip(whole, encoder, strict=True)
+    )
     return Complexity(
         shape,
         {part: sum(p.numel() for p in module.parameters()) for part, module in parameters.items()},
-        *costs,
+        macs,
+        quoted,
+        flops,
         {name: macs for name, macs in head_macs.items() if macs},
     )
 

@@ -49,13 +49,19 @@ class Module(nn.Module):
         return self.attention(x, x, x, need_weights=False)[0]
 
 
+class Head(nn.Conv2d):
+    def predict(self, inputs: Tensor, batch_img_metas: list[dict], test_cfg: None) -> Tensor:
+        return self(inputs)
+
+
 class Probe(BaseSegmentor):
     """A segmentor whose encoder is one attention over 64 x 16 positions."""
 
     def __init__(self, attention: nn.Module) -> None:
         super().__init__()
         self.embed, self.backbone = nn.Conv2d(3, CHANNELS, 1, bias=False), attention
-        self.decode_head = nn.Conv2d(CHANNELS, 5, 1)
+        self.decode_head = Head(CHANNELS, 5, 1)
+        self.test_cfg = None
 
     def extract_feat(self, inputs: Tensor) -> Tensor:
         return self.backbone(self.embed(inputs).flatten(2).transpose(1, 2)).transpose(1, 2).unflatten(2, (64, 16))
