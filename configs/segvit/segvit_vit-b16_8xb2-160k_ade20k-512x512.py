@@ -11,6 +11,6 @@ _base_ = [
 # windows need no sides of a multiple of 32
 test_pipeline = [step for step in _base_.test_pipeline if step['type'] != 'ResizeToMultiple']
 views = [step for step in _base_.tta_pipeline[1]['transforms'] if step[0]['type'] != 'ResizeToMultiple']
-tta_pipeline = [dict(type='LoadImage'), dict(type='TestTimeAug', transforms=views)]
+tta_pipeline = [dict(type='LoadImageFromFile'), dict(type='TestTimeAug', transforms=views)]
 val_dataloader = dict(dataset=dict(pipeline=test_pipeline))
 test_dataloader = val_dataloader

@@ -18,14 +18,14 @@ optim_wrapper = dict(optimizer=dict(weight_decay=0.03))
 train_dataloader = dict(batch_size=4)
 # no image is smaller than the window
 test_pipeline = [
-    dict(type='LoadImage'),
+    dict(type='LoadImageFromFile'),
     dict(type='ResizeShortestEdge', scale=520, max_size=10**6),
-    dict(type='LoadLabels'),
+    dict(type='LoadAnnotations'),
     dict(type='CheckLabels', num_classes={{_base_.num_classes}}),
     dict(type='PackSegInputs'),
 ]
 tta_pipeline = [
-    dict(type='LoadImage'),
+    dict(type='LoadImageFromFile'),
     dict(
         type='TestTimeAug',
         transforms=[
@@ -34,7 +34,7 @@ tta_pipeline = [
                 for ratio in (0.5, 0.75, 1.0, 1.25, 1.5, 1.75)
             ],
             [dict(type='RandomFlip', prob=0.0), dict(type='RandomFlip', prob=1.0)],
-            [dict(type='LoadLabels')],
+            [dict(type='LoadAnnotations')],
             [dict(type='PackSegInputs')],
         ],
     ),

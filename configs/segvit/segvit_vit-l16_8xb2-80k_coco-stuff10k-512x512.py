@@ -16,14 +16,14 @@ param_scheduler = [
 ]
 # no image is smaller than the window
 test_pipeline = [
-    dict(type='LoadImage'),
+    dict(type='LoadImageFromFile'),
     dict(type='ResizeShortestEdge', scale=512, max_size=10**6),
-    dict(type='LoadLabels'),
+    dict(type='LoadAnnotations'),
     dict(type='CheckLabels', num_classes={{_base_.num_classes}}),
     dict(type='PackSegInputs'),
 ]
 tta_pipeline = [
-    dict(type='LoadImage'),
+    dict(type='LoadImageFromFile'),
     dict(
         type='TestTimeAug',
         transforms=[
@@ -32,7 +32,7 @@ tta_pipeline = [
                 for ratio in (0.5, 0.75, 1.0, 1.25, 1.5, 1.75)
             ],
             [dict(type='RandomFlip', prob=0.0), dict(type='RandomFlip', prob=1.0)],
-            [dict(type='LoadLabels')],
+            [dict(type='LoadAnnotations')],
             [dict(type='PackSegInputs')],
         ],
     ),

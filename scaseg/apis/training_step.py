@@ -8,10 +8,11 @@ from collections.abc import Iterator
 import torch
 from mmengine.config import Config
 from mmengine.optim import OptimWrapper, build_optim_wrapper
-from mmengine.runner import Runner
 from mmengine.structures import PixelData
 from mmseg.models import BaseSegmentor
 from mmseg.structures import SegDataSample
+
+from scaseg.engine import QuietRunner
 
 from .benchmark import synchronize
 from .checks import check_data
@@ -46,7 +47,7 @@ class TrainingStep:
         self.optim_wrapper: OptimWrapper = build_optim_wrapper(self.model, cfg.optim_wrapper)
         if from_loader:
             check_data(cfg, ['train_dataloader'])
-            loader = Runner.build_dataloader(cfg.train_dataloader | dict(batch_size=self.batch), seed=0)
+            loader = QuietRunner.build_dataloader(cfg.train_dataloader | dict(batch_size=self.batch), seed=0)
             self.batches: Iterator[dict] = iter(loader)
         else:
             self.batches = itertools.repeat(_random_batch(self.batch, cfg.crop_size, self.model.num_classes))

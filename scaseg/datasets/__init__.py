@@ -1,7 +1,8 @@
 """Data sets and transforms that mmsegmentation lacks; importing this package registers them."""
 
 from .camvid import CamVidDataset
+from .checked_loaders import with_checked_loaders
 from .toy_scenes import ToyScenes
 from .transforms import CheckLabels, LoadImage, LoadLabels
 
-__all__ = ['CamVidDataset', 'CheckLabels', 'LoadImage', 'LoadLabels', 'ToyScenes']
+__all__ = ['CamVidDataset', 'CheckLabels', 'LoadImage', 'LoadLabels', 'ToyScenes', 'with_checked_loaders']

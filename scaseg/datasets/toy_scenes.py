@@ -7,6 +7,7 @@ from mmengine.config import Config
 from mmseg.datasets import BaseSegDataset
 from mmseg.registry import DATASETS
 
+from scaseg.datasets.checked_loaders import FILE_LOADERS
 from scaseg.datasets.toy_scene_painter import CLASSES, PALETTE, paint_scene
 from scaseg.errors import UserError
 
@@ -26,7 +27,8 @@ class ToyScenes(BaseSegDataset):
     A scene follows from ``(split, seed, index)``, whatever the worker and the order of access. Splits and seeds have
     no scene in common. Scenes may change with numpy's major versions, which may change its random streams.
 
-    Images and labels enter the pipeline as if loaded, so that it starts with the augmentations. ``img_path`` and
+    Images and labels enter the pipeline as if loaded. Its loaders of files are left out: they are there for pictures
+    that a trained network is shown, which the same pipeline then takes. ``img_path`` and
     ``seg_map_path`` are names such as ``toyscenes/val/00012.png`` without a file behind them.
 
     Args:
@@ -73,8 +75,9 @@ class ToyScenes(BaseSegDataset):
         self.size = size
         self.image_size = (image_size[0], image_size[1])
         self.seed = seed
+        painted = [step for step in pipeline if not (isinstance(step, dict) and step.get('type') in FILE_LOADERS)]
         super().__init__(
-            metainfo=metainfo, indices=indices, pipeline=pipeline, test_mode=test_mode, lazy_init=lazy_init
+            metainfo=metainfo, indices=indices, pipeline=painted, test_mode=test_mode, lazy_init=lazy_init
         )
 
     def load_data_list(self) -> list[dict]:

@@ -9,10 +9,12 @@ from mmengine.dist import get_rank
 from mmengine.logging import MMLogger
 from mmengine.model import BaseTTAModel, is_model_wrapper
 from mmengine.runner import BaseLoop, EpochBasedTrainLoop, Runner
+from mmengine.visualization import Visualizer
 from mmseg.registry import LOOPS, RUNNERS
 from torch import nn
 from torch.utils.data import DataLoader
 
+from scaseg.datasets import with_checked_loaders
 from scaseg.quiet import quiet_logger
 
 from .exact_data import exact_dataloader
@@ -68,8 +70,8 @@ class QuietRunner(Runner):
     def build_dataloader(
         dataloader: DataLoader | dict[str, Any], seed: int | None = None, diff_rank_seed: bool = False
     ) -> DataLoader:
-        """Build a loader that leaves the network's random generator alone: torch draws from it for the workers."""
-        loader = Runner.build_dataloader(dataloader, seed, diff_rank_seed)
+        """Build a loader that names a broken file and leaves alone the network's generator, from which torch draws."""
+        loader = Runner.build_dataloader(with_checked_loaders(dataloader), seed, diff_rank_seed)
         if loader.generator is None:
             loader.generator = torch.Generator()
         return loader
@@ -80,6 +82,12 @@ class QuietRunner(Runner):
         super().resume(*args, **kwargs)
         if getattr(sampler, 'seed', None) == seed:
             sampler.seed = self.data_seed
+
+    def build_visualizer(self, visualizer: Visualizer | dict | None = None) -> Visualizer:
+        """One for each run: mmengine keeps visualizers by name, and the name in a config is for mmseg's tools."""
+        if isinstance(visualizer, dict):
+            visualizer = {**visualizer, 'name': self._experiment_name}
+        return super().build_visualizer(visualizer)
 
     def wrap_model(self, model_wrapper_cfg: dict | None, model: nn.Module) -> nn.Module:
         if self.cfg.get('channels_last'):  # before DDP, whose buckets take the layout that they find

@@ -135,7 +135,7 @@ class ConfusionMetric(BaseMetric):
         if prediction.shape != label.shape:
             raise UserError(
                 f'{source}: the prediction is {tuple(prediction.shape)}, the label {tuple(label.shape)} (H, W). '
-                'Predictions come back at the size of the image file: LoadLabels must stand after every resize '
+                'Predictions come back at the size of the image file: LoadAnnotations must stand after every resize '
                 'and flip of the test pipeline.'
             )
         try:

@@ -16,6 +16,7 @@ from scaseg.apis.checkpoint import load_weights
 from scaseg.apis.checks import check_data, check_device, leaf_datasets
 from scaseg.apis.cli import _message, config_parser
 from scaseg.apis.config import load_config
+from scaseg.datasets import with_checked_loaders
 from scaseg.errors import UserError
 
 REPOSITORY = Path(__file__).parents[2]
@@ -147,7 +148,7 @@ def test_an_image_one_pixel_high(tmp_path: Path) -> None:
     make_ade(tmp_path)
     for path in tmp_path.rglob('a.*'):
         Image.open(path).resize((3, 1)).save(path)
-    dataset = load_config(ADE, at(tmp_path)).val_dataloader.dataset
+    dataset = with_checked_loaders(load_config(ADE, at(tmp_path)).val_dataloader.dataset)
     assert DATASETS.build(dataset)[0]['data_samples'].gt_sem_seg.data.shape == (1, 1, 3)
 
 
@@ -163,7 +164,7 @@ def test_a_file_that_cannot_be_read_is_named(tmp_path: Path, kind: str, content:
     else:
         path.rename(path.with_name('b.jpg'))  # an image without its label
         path = tmp_path / 'annotations/training/b.png'
-    dataset = load_config(ADE, at(tmp_path)).train_dataloader.dataset
+    dataset = with_checked_loaders(load_config(ADE, at(tmp_path)).train_dataloader.dataset)
     with pytest.raises(UserError, match=rf'{path.name}: this (image|label map) cannot be read'):
         DATASETS.build(dataset)[0]
 

@@ -99,3 +99,8 @@ class OneSample(Dataset):
 def test_the_error_survives_a_worker_of_the_data_loader(tmp_path: Path) -> None:
     with pytest.raises(UserError, match=r'label.png: label ids \[4\]'):
         next(iter(DataLoader(OneSample(tmp_path), num_workers=1)))
+
+
+def test_a_sample_without_labels_passes() -> None:
+    results = {'img_path': 'image.png', 'ori_shape': (2, 3)}
+    assert CheckLabels(num_classes=3)(results) is results

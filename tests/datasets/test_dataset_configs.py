@@ -183,7 +183,7 @@ def test_labels_are_checked_directly_after_loading(name: str) -> None:
     for pipeline in (config.train_pipeline, config.test_pipeline):
         steps = [step.type for step in pipeline]
         check = steps.index('CheckLabels')
-        assert steps[check - 1] == 'LoadLabels'
+        assert steps[check - 1] == 'LoadAnnotations'
         assert pipeline[check].num_classes == config.num_classes
 
 

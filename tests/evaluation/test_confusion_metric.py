@@ -211,7 +211,7 @@ def test_ids_beyond_the_classes_name_the_file(prediction: int, label: int, what:
 
 def test_sizes_that_differ_point_to_the_pipeline() -> None:
     sample = make_sample(torch.zeros(1, 4, 4, dtype=torch.int64), torch.zeros(1, 4, 5, dtype=torch.int64))
-    with pytest.raises(UserError, match=r'labels/image.png.*\(4, 4\).*\(4, 5\).*LoadLabels'):
+    with pytest.raises(UserError, match=r'labels/image.png.*\(4, 4\).*\(4, 5\).*LoadAnnotations'):
         make_metric().process({}, [sample])
 
 

@@ -4,14 +4,17 @@ dataset_type = 'ToyScenes'
 num_classes = 10
 crop_size = (128, 128)
 
-# The data set gives images and labels as if loaded.
+# The data set gives images and labels as if loaded and leaves the loaders out, which pictures from files go through.
 train_pipeline = [
+    dict(type='LoadImageFromFile'),
+    dict(type='LoadAnnotations'),
     dict(type='RandomFlip', prob=0.5),
     dict(type='PackSegInputs'),
 ]
-test_pipeline = [dict(type='PackSegInputs')]
+test_pipeline = [dict(type='LoadImageFromFile'), dict(type='LoadAnnotations'), dict(type='PackSegInputs')]
 # The scenes have one scale; the view without a flip stands first, because evaluation takes its label.
 tta_pipeline = [
+    dict(type='LoadImageFromFile'),
     dict(
         type='TestTimeAug',
         transforms=[

@@ -13,8 +13,10 @@ SHOWN = 10  # ids in a message
 class CheckLabels(BaseTransform):
     """Pass a sample through if its label map can be trained on, stop with a clear error otherwise.
 
-    It stands directly after ``LoadLabels``, in training and in test pipelines. Label ids beyond the number of
+    It stands directly after ``LoadAnnotations``, in training and in test pipelines. Label ids beyond the number of
     classes otherwise end as a device-side assertion of a GPU, far from the file that holds them, or as an IoU of 0.
+
+    A sample without a label map passes: inference takes the loader of labels out of a pipeline and leaves this step.
 
     Required keys: ``gt_seg_map`` (H, W) of any integer type, ``ori_shape``, ``img_path``, ``seg_map_path``,
     ``reduce_zero_label``. No key is changed.
@@ -39,7 +41,9 @@ class CheckLabels(BaseTransform):
 
     def transform(self, results: dict) -> dict:
         """Return ``results`` as they came."""
-        label = results['gt_seg_map']
+        label = results.get('gt_seg_map')
+        if label is None:
+            return results
         if label.ndim == 3:
             raise UserError(
                 f'{results["seg_map_path"]}: a label has one channel of class ids, this file has {label.shape[2]}: it '
@@ -50,7 +54,7 @@ class CheckLabels(BaseTransform):
             raise UserError(
                 f'{results["seg_map_path"]}: the label has {_size(label.shape)}, its image {results["img_path"]} has '
                 f'{_size(results["ori_shape"])}. Save both at one size, and keep CheckLabels directly after '
-                'LoadLabels.'
+                'LoadAnnotations.'
             )
         stray = ((label >= self.num_classes) & (label != self.ignore_index)) | (label < 0)
         if stray.any():

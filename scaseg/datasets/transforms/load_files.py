@@ -82,7 +82,7 @@ class LoadLabels(LoadAnnotations):
         if path is None:
             raise UserError(
                 f'{results.get("img_path")}: this data set has no labels (data_prefix has no seg_map_path): take '
-                'LoadLabels and CheckLabels out of the pipeline, see docs/datasets.md'
+                'LoadAnnotations and CheckLabels out of the pipeline, see docs/datasets.md'
             )
         if self.reduce_zero_label not in (None, results['reduce_zero_label']):
             raise UserError(
