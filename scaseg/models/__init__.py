@@ -1,6 +1,12 @@
 """Importing this package registers the models of scaseg into mmseg's registry."""
 
-from .backbones import PlainVisionTransformer, SeaFormer, ShrunkVisionTransformer, TIMMFeatures
+from .backbones import (
+    OfficialMixVisionTransformer,
+    PlainVisionTransformer,
+    SeaFormer,
+    ShrunkVisionTransformer,
+    TIMMFeatures,
+)
 from .decode_heads import (
     ATMHead,
     HamburgerHead,
@@ -27,6 +33,7 @@ __all__ = [
     'LeanEncoderDecoder',
     'LeanTTAModel',
     'LightFusionHead',
+    'OfficialMixVisionTransformer',
     'PlainVisionTransformer',
     'RCCAHead',
     'SCASegHead',

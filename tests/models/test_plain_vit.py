@@ -62,15 +62,25 @@ def test_a_grid_of_as_many_tokens_but_another_shape_has_positions_of_its_own() -
     torch.testing.assert_close(seen[0], expected.flatten(2).transpose(1, 2))
 
 
-def test_stochastic_depth_drops_the_attention_branch_too() -> None:
-    encoder = build(drop_path_rate=0.5, num_layers=3, out_indices=[2])
+@pytest.mark.parametrize(('drop_attention', 'share'), [(False, 0.0), (True, 0.5)])
+def test_stochastic_depth_drops_the_attention_branch_on_request(drop_attention: bool, share: float) -> None:
+    encoder = build(drop_path_rate=0.5, num_layers=3, out_indices=[2], drop_attention=drop_attention)
     layer = encoder.layers[2].train()
     torch.nn.init.zeros_(layer.ffn.layers[1].weight)
     torch.nn.init.zeros_(layer.ffn.layers[1].bias)
     tokens = torch.randn(400, 2, 24)
     untouched = (layer(tokens) == tokens).flatten(1).all(1)
+    assert abs(untouched.float().mean() - share) < 0.1
+    assert [layer.drop_path.drop_prob for layer in encoder.layers] == [0, share / 2, share]
+
+
+def test_stochastic_depth_drops_the_feed_forward_branch() -> None:
+    layer = build(drop_path_rate=0.5, num_layers=3, out_indices=[2]).layers[2].train()
+    torch.nn.init.zeros_(layer.attn.attn.out_proj.weight)
+    torch.nn.init.zeros_(layer.attn.attn.out_proj.bias)
+    tokens = torch.randn(400, 2, 24)
+    untouched = (layer(tokens) == tokens).flatten(1).all(1)
     assert 0.4 < untouched.float().mean() < 0.6
-    assert [layer.drop_path.drop_prob for layer in encoder.layers] == [0, 0.25, 0.5]
 
 
 @pytest.mark.parametrize('image', [(32, 48), (40, 56), (29, 8)], ids=str)

@@ -104,6 +104,22 @@ def test_an_official_checkpoint_fills_the_segmentor(tmp_path: Path) -> None:
     torch.testing.assert_close(model(image), expected, rtol=1e-4, atol=1e-4)
 
 
+@torch.no_grad()
+def test_the_official_epsilons_give_the_official_scores_to_rounding(tmp_path: Path) -> None:
+    official, image = Official(), torch.randn(2, 3, 64, 96)
+    official.segmentor(image)
+    official.state = {name: tensor.double() for name, tensor in official.state.items()}
+    expected = official.segmentor(image.double())
+    torch.save(official.state, tmp_path / 'official.pth')
+    exact = dict(ENCODER, type='OfficialMixVisionTransformer')
+    errors = []
+    for encoder in (exact, ENCODER):
+        model = MODELS.build(dict(type='LeanEncoderDecoder', backbone=encoder, decode_head=HEAD)).eval().double()
+        model.load_state_dict(convert_official(model, tmp_path / 'official.pth'))
+        errors.append((model(image.double()) - expected).abs().max().item())
+    assert errors[0] < 1e-12 < 1e-7 < errors[1]
+
+
 def test_our_own_names_pass_unchanged() -> None:
     state = segmentor().state_dict()
     converted = convert_segformer(state)

@@ -2,7 +2,7 @@
 
 Built from mmseg's layer. Departures from mmseg 1.x:
 
-- stochastic depth drops the attention branch as well, as in mmseg 0.x, which the official SegViT was trained with;
+- stochastic depth of the attention branch is a switch, see ``drop_attention``;
 - attention runs in a fused kernel;
 - there is no class token;
 - the position embedding is a map, resized bicubically whenever the image has another grid. (mmseg compares the numbers
@@ -28,7 +28,8 @@ class EncoderLayer(TransformerEncoderLayer):
     Args:
         channels: channels C.
         num_heads: attention heads; divides ``channels``.
-        drop_path: probability to drop a residual branch of a sample in training.
+        drop_path: probability to drop the feed-forward branch of a sample in training.
+        drop_attention: drop the attention branch with the same probability, too.
 
     Shape:
         tokens: (B, N, C), what is attended to.
@@ -36,10 +37,10 @@ class EncoderLayer(TransformerEncoderLayer):
         returns: (B, N, C) or (B, M, C).
     """
 
-    def __init__(self, channels: int, num_heads: int, drop_path: float) -> None:
+    def __init__(self, channels: int, num_heads: int, drop_path: float, drop_attention: bool = False) -> None:
         norm_cfg = dict(type='LN', eps=1e-6)
         super().__init__(channels, num_heads, 4 * channels, drop_path_rate=drop_path, norm_cfg=norm_cfg)
-        self.drop_path = DropPath(drop_path)
+        self.drop_path = DropPath(drop_path if drop_attention else 0.0)
 
     def forward(self, tokens: Tensor, kept: Tensor | None = None) -> Tensor:
         keys = self.norm1(tokens)
@@ -65,6 +66,8 @@ class PlainVisionTransformer(LeveledEncoder):
         out_indices: layers whose output is given, from 0.
         patch_size: side of a patch in pixels.
         drop_path_rate: stochastic depth of the last layer; it grows linearly from 0.
+        drop_attention: let stochastic depth drop the attention branches as well as the feed-forward branches. The
+            default is that of mmseg 0.24, which the official SegViT names; mmseg 0.22 and 0.23 drop both.
 
     Shape:
         x: (B, 3, H, W), padded at the right and the bottom to a multiple of the patch size.
@@ -83,6 +86,7 @@ class PlainVisionTransformer(LeveledEncoder):
         out_indices: Sequence[int],
         patch_size: int = 16,
         drop_path_rate: float = 0.0,
+        drop_attention: bool = False,
     ) -> None:
         linear, patches = dict(type='TruncNormal', layer='Linear', std=0.02), dict(type='Kaiming', layer='Conv2d')
         super().__init__(init_cfg=[linear, patches | dict(mode='fan_in')])
@@ -97,7 +101,7 @@ class PlainVisionTransformer(LeveledEncoder):
         grid = [-(-side // patch_size) for side in img_size]
         self.pos_embed = nn.Parameter(nn.init.trunc_normal_(torch.empty(1, embed_dims, *grid), std=0.02))
         self.layers = nn.ModuleList(
-            EncoderLayer(embed_dims, num_heads, drop_path_rate * index / max(num_layers - 1, 1))
+            EncoderLayer(embed_dims, num_heads, drop_path_rate * index / max(num_layers - 1, 1), drop_attention)
             for index in range(num_layers)
         )
 
