@@ -6,6 +6,7 @@ from .exact_epoch_loop import ExactEpochTrainLoop
 from .finite_loss_hook import FiniteLossHook
 from .grouped_constructor import GroupedOptimWrapperConstructor
 from .loss_val_loop import LossValLoop
+from .paired_init import build_paired
 from .prediction_hook import PredictionHook
 from .progress_logger_hook import ProgressLoggerHook
 from .run_checkpoint_hook import RunCheckpointHook
@@ -24,5 +25,6 @@ __all__ = [
     'ProgressLoggerHook',
     'QuietRunner',
     'RunCheckpointHook',
+    'build_paired',
     'exact_dataloader',
 ]

@@ -2,6 +2,7 @@
 
 import contextlib
 from collections.abc import Iterator
+from functools import partial
 from typing import Any
 
 import torch
@@ -20,6 +21,7 @@ from scaseg.quiet import quiet_logger
 from .exact_data import exact_dataloader
 from .exact_epoch_loop import ExactEpochTrainLoop
 from .network_options import prepare_network
+from .paired_init import build_paired
 
 
 @RUNNERS.register_module()
@@ -31,8 +33,8 @@ class QuietRunner(Runner):
     Hooks with a method ``on_exception(runner)`` are told of an exception, Ctrl-C included, before it goes its way:
     what is printed about it should not be appended to a live line.
 
-    It also reads the keys for speed and memory, see ``network_options``, and makes the training data exact, see
-    ``exact_data``.
+    It also reads the keys for speed and memory (``network_options``) and ``paired_init``, and makes the training data
+    exact (``exact_data``).
     """
 
     _network_is_prepared = False
@@ -48,6 +50,15 @@ class QuietRunner(Runner):
         quiet_logger(logger)
         logger.info(f'Environment, config and full log: {logger.log_file}')
         return logger
+
+    def build_model(self, model: nn.Module | dict[str, Any]) -> nn.Module:
+        if isinstance(model, nn.Module) or not self.cfg.get('paired_init'):
+            return super().build_model(model)
+        return build_paired(partial(super().build_model, model), self.data_seed)
+
+    def _init_model_weights(self) -> None:
+        if not self.cfg.get('paired_init'):  # else they are there, and the wrapper has broadcast them
+            super()._init_model_weights()
 
     @property
     def data_seed(self) -> int:
