@@ -23,6 +23,7 @@ from scaseg.visualization import draw_confusion
 from .boundary import boundary_counts
 from .figures import ClassFigures, class_figures, confusion_matrix, mean_figures
 from .files import make_folder, save_labels, save_matrix
+from .image_matrices import ImageCounts, image_counts, save_image_matrices
 
 
 @METRICS.register_module()
@@ -43,6 +44,8 @@ class ConfusionMetric(BaseMetric):
             contour (the paper's code takes 0.02). It is computed on the CPU.
         matrix_dir: folder for ``confusion.csv``, the matrix, and ``confusion.png``, a picture of it; each evaluation
             replaces them.
+        image_matrices: file (npz) for the matrix of each image, compressed; each evaluation replaces it. See
+            ``load_image_matrices``.
         output_dir: folder for the predictions as PNG label maps named as their images. None saves nothing.
         label_ids: id of each class in these PNG; None keeps the ids of the training, with 1 added where the data set
             says ``reduce_zero_label`` (the form that the ADE20K server takes).
@@ -64,6 +67,7 @@ class ConfusionMetric(BaseMetric):
         per_class: bool = False,
         boundary: float | None = None,
         matrix_dir: str | None = None,
+        image_matrices: str | None = None,
         output_dir: str | None = None,
         label_ids: Sequence[int] | None = None,
         palette: bool = False,
@@ -82,6 +86,8 @@ class ConfusionMetric(BaseMetric):
         self.per_class = per_class
         self.boundary = boundary
         self.matrix_dir = make_folder(matrix_dir, 'matrix_dir of ConfusionMetric')
+        make_folder(image_matrices and Path(image_matrices).parent, 'image_matrices of ConfusionMetric')
+        self.image_matrices = image_matrices
         self.label_ids = label_ids
         self.palette = palette
         self.output_dir = make_folder(output_dir, 'output_dir of ConfusionMetric')
@@ -93,6 +99,7 @@ class ConfusionMetric(BaseMetric):
         self._boundary_counts: Tensor | None = None
         self._num_samples = 0
         self._saved: set[Path] = set()
+        self._image_counts: list[ImageCounts] = []
 
     @property
     def figure_names(self) -> list[str]:
@@ -143,6 +150,8 @@ class ConfusionMetric(BaseMetric):
         except UserError as error:
             raise UserError(f'{source}: {error}') from error
         self._matrix = matrix if self._matrix is None else self._matrix + matrix
+        if self.image_matrices is not None:
+            self._image_counts.append(image_counts(sample['img_path'], matrix))
         if self.boundary is not None:
             counts = boundary_counts(prediction, label, len(self._class_names), self.boundary, self.ignore_index)
             self._boundary_counts = counts if self._boundary_counts is None else self._boundary_counts + counts
@@ -168,6 +177,7 @@ class ConfusionMetric(BaseMetric):
         for counts in (matrix, boundary, num_samples):
             all_reduce(counts)
         saved = [path for paths in all_gather_object(sorted(self._saved)) for path in paths]
+        of_images = [one for many in all_gather_object(self._image_counts) for one in many]
         self._reset()
         _check_num_samples(int(num_samples), size)
         if len(saved) > len(set(saved)):  # of several processes
@@ -175,6 +185,8 @@ class ConfusionMetric(BaseMetric):
         if self.format_only:
             MMLogger.get_current_instance().info(f'Predictions are saved in {self.output_dir}')
             return {}
+        if self.image_matrices is not None and is_main_process():
+            save_image_matrices(of_images, self._class_names, Path(self.image_matrices))
         metrics = self.compute_metrics([matrix.cpu(), boundary])
         return {f'{self.prefix}/{name}': value for name, value in metrics.items()} if self.prefix else metrics
 

@@ -20,7 +20,13 @@ from sklearn.metrics import confusion_matrix as sklearn_matrix
 from torch import Tensor
 
 from scaseg.errors import UserError
-from scaseg.evaluation import ConfusionMetric, class_figures, confusion_matrix, mean_figures
+from scaseg.evaluation import (
+    ConfusionMetric,
+    class_figures,
+    confusion_matrix,
+    load_image_matrices,
+    mean_figures,
+)
 
 REPOSITORY = Path(__file__).parents[2]
 CLASSES = ('sky', 'road', 'car', 'ghost', 'kite', 'tree')
@@ -317,3 +323,27 @@ def test_one_name_for_two_images_of_two_processes(tmp_path: Path, monkeypatch: p
 def test_unknown_arguments_are_errors() -> None:
     with pytest.raises(TypeError, match='iou_metrics'):
         METRICS.build({'type': 'ConfusionMetric', 'iou_metrics': ['mIoU']})
+
+
+def test_the_matrix_of_each_image_is_kept(tmp_path: Path) -> None:
+    path, samples = tmp_path / 'new' / 'matrices.npz', random_samples()
+    metric = make_metric(image_matrices=str(path))
+    metric.process({}, samples[::-1])
+    metric.evaluate(NUM_SAMPLES)
+    kept = load_image_matrices(path)
+    assert kept.images == [sample['img_path'] for sample in samples]  # in the order of their names
+    assert kept.classes == list(CLASSES)
+    for sample, matrix in zip(samples, kept.matrices, strict=True):
+        prediction, label = sample['pred_sem_seg']['data'], sample['gt_sem_seg']['data']
+        assert np.array_equal(matrix, confusion_matrix(prediction, label, len(CLASSES)).numpy())
+    metric.process({}, samples)
+    assert metric.evaluate(NUM_SAMPLES)['aAcc'] == pytest.approx(
+        100 * kept.matrices.trace(axis1=1, axis2=2).sum() / kept.matrices.sum()
+    )
+
+
+def test_a_file_that_holds_no_matrices_is_named(tmp_path: Path) -> None:
+    path = tmp_path / 'x.npz'
+    path.write_bytes(b'PK nothing')
+    with pytest.raises(UserError, match=r'x\.npz: not a file of confusion matrices'):
+        load_image_matrices(path)
