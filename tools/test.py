@@ -8,7 +8,7 @@ os.environ.setdefault('OMP_WAIT_POLICY', 'PASSIVE')  # waiting threads sleep: th
 quiet_dependencies()
 
 from scaseg.apis import test  # noqa: E402
-from scaseg.apis.cli import config_parser, run_tool  # noqa: E402
+from scaseg.apis.cli import config_options, config_parser, run_tool  # noqa: E402
 
 
 def main() -> None:
@@ -27,7 +27,7 @@ def main() -> None:
         out=args.out,
         show_dir=args.show_dir,
         figure=args.figure,
-        options=args.cfg_options,
+        options=config_options(args),
         launcher=args.launcher,
     )
 

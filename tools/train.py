@@ -8,7 +8,7 @@ os.environ.setdefault('OMP_WAIT_POLICY', 'PASSIVE')  # waiting threads sleep: th
 quiet_dependencies()
 
 from scaseg.apis import train  # noqa: E402
-from scaseg.apis.cli import config_parser, run_tool  # noqa: E402
+from scaseg.apis.cli import config_options, config_parser, run_tool  # noqa: E402
 
 
 def main() -> None:
@@ -29,7 +29,7 @@ def main() -> None:
         work_dir=args.work_dir,
         resume=args.resume,
         amp=args.amp,
-        options=args.cfg_options,
+        options=config_options(args),
         launcher=args.launcher,
         seed=args.seed,
         deterministic=args.deterministic,

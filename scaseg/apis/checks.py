@@ -14,7 +14,9 @@ from mmengine.logging import print_log
 from mmseg.datasets import BaseSegDataset
 from mmseg.registry import DATASETS
 
+from scaseg.datasets import FolderDataset
 from scaseg.datasets.file_listing import describe_left_out, list_files
+from scaseg.datasets.folder import describe_folder
 from scaseg.errors import UserError
 
 
@@ -135,6 +137,8 @@ def _check_classes(cfg: Config, key: str, dataset: dict, kind: type[BaseSegDatas
     """One number of classes: the data set's, which the heads and ``CheckLabels`` must have, too."""
     known = kind.METAINFO.get('classes')
     classes = (dataset.get('metainfo') or {}).get('classes', known)
+    if issubclass(kind, FolderDataset):
+        classes = describe_folder(dataset['data_root']).metainfo['classes']
     if not isinstance(classes, (list, tuple)):  # a file with names, or a data set without classes
         return
     for name in classes if known else ():

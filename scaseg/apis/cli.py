@@ -92,6 +92,7 @@ def config_parser(description: str) -> argparse.ArgumentParser:
         metavar='KEY=VALUE',
         help='changes to the config: train_dataloader.batch_size=4 model.decode_head.kv_stride=8 key="[a,b]"',
     )
+    parser.add_argument('--data', metavar='FOLDER', help='own images and labels, in place of those of the config')
     parser.add_argument(
         '--launcher',
         choices=['none', 'pytorch', 'slurm', 'mpi'],
@@ -99,6 +100,11 @@ def config_parser(description: str) -> argparse.ArgumentParser:
         help='set by tools/dist_*.sh and tools/slurm_*.sh',
     )
     return parser
+
+
+def config_options(args: argparse.Namespace) -> dict:
+    """The changes to a config that a command line asks for: ``--data`` is a key like others."""
+    return {**(args.cfg_options or {}), **({'data': args.data} if args.data else {})}
 
 
 def run_tool(main: Callable[[], object]) -> None:

@@ -10,6 +10,7 @@ from mmengine.registry import init_default_scope
 from scaseg.errors import UserError
 
 from .config_keys import check_keys, readable_root_keys, suggest
+from .data_override import apply_data
 
 
 def load_config(path: str | Path, options: dict[str, Any] | None = None) -> Config:
@@ -30,6 +31,7 @@ def load_config(path: str | Path, options: dict[str, Any] | None = None) -> Conf
         raise UserError(f'{path}: this config cannot be read: {type(error).__name__}: {error}') from error
     _apply_options(cfg, options or {})
     init_default_scope(cfg.get('default_scope', 'mmseg'))
+    apply_data(cfg)
     check_keys(cfg)
     return cfg
 

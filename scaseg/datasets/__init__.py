@@ -2,7 +2,16 @@
 
 from .camvid import CamVidDataset
 from .checked_loaders import with_checked_loaders
+from .folder import FolderDataset
 from .toy_scenes import ToyScenes
 from .transforms import CheckLabels, LoadImage, LoadLabels
 
-__all__ = ['CamVidDataset', 'CheckLabels', 'LoadImage', 'LoadLabels', 'ToyScenes', 'with_checked_loaders']
+__all__ = [
+    'CamVidDataset',
+    'CheckLabels',
+    'FolderDataset',
+    'LoadImage',
+    'LoadLabels',
+    'ToyScenes',
+    'with_checked_loaders',
+]

@@ -11,6 +11,7 @@ from PIL import Image
 ORIENTATION = 0x112  # the EXIF tag for rotations and reflections; 1 is upright
 
 JPEG_START = b'\xff\xd8'
+NPY_START = b'\x93NUMPY'
 
 
 class DecodingError(ValueError):
@@ -54,13 +55,19 @@ def decode_image(content: bytes, allow_damage: bool = False) -> np.ndarray:
     return decoded
 
 
-def decode_labels(content: bytes) -> LabelFile:
+def decode_labels(content: bytes, spread: bool = False) -> LabelFile:
     """Decode a label file to the numbers it holds, at full depth; a palette file gives its indices.
+
+    Args:
+        content: PNG, TIFF, BMP and whatever else PIL reads without loss, or NPY.
+        spread: gray levels of fewer than 8 bits are spread over 0..255, as the PNG format has it, and not refused.
 
     Raises:
         DecodingError: the bytes are damaged, or of a kind from which ids cannot be read: JPEG, decimals, or gray
             levels of fewer than 8 bits.
     """
+    if content.startswith(NPY_START):
+        return LabelFile(_integers(decode_npy(content)), None)
     try:
         with Image.open(io.BytesIO(content)) as checked:
             kind = checked.format
@@ -69,19 +76,38 @@ def decode_labels(content: bytes) -> LabelFile:
         with Image.open(io.BytesIO(content)) as picture:
             colours = picture.getpalette() if picture.mode == 'P' else None
             bilevel = picture.mode == '1'
-            values = np.array(picture)
+            values = np.array(picture.convert('L') if bilevel else picture)
     except (OSError, SyntaxError, ValueError, EOFError) as error:  # what PIL raises for damaged files
         raise DecodingError(str(error) or type(error).__name__) from error
     if kind in ('JPEG', 'MPO'):
         raise DecodingError('JPEG alters ids to save space: export the labels as PNG')
-    if bilevel or (kind == 'PNG' and content[25] == 0 and content[24] < 8):  # colour type and bits in its header
+    few_bits = kind == 'PNG' and content[25] == 0 and content[24] < 8  # colour type and bits, in its header
+    if not spread and (bilevel or few_bits):
         raise DecodingError(
             'gray levels of fewer than 8 bits: one program reads 0, 1 …, the next spreads them over 0..255. Save the '
             'ids with 8 bits'
         )
-    if values.dtype.kind not in 'iu':
-        raise DecodingError('it holds decimals: save the ids as integers of 8 or 16 bits')
-    return LabelFile(values, None if colours is None else np.array(colours, np.uint8).reshape(-1, 3))
+    return LabelFile(_integers(values), None if colours is None else np.array(colours, np.uint8).reshape(-1, 3))
+
+
+def decode_npy(content: bytes) -> np.ndarray:
+    """The array in a file of ``np.save``; files of Python objects are refused, because reading them runs code.
+
+    Raises:
+        DecodingError: the file is damaged or holds objects.
+    """
+    try:
+        return np.load(io.BytesIO(content), allow_pickle=False)
+    except (ValueError, EOFError, OSError) as error:
+        raise DecodingError(str(error)) from error
+
+
+def _integers(values: np.ndarray) -> np.ndarray:
+    if values.dtype.kind not in 'iu' or values.ndim not in (2, 3):
+        raise DecodingError(
+            f'it holds {values.ndim}-dimensional {values.dtype}: save ids as integers of 8 or 16 bits, (height, width)'
+        )
+    return values
 
 
 def _decode_jpeg(content: bytes, strict: bool) -> np.ndarray | None:

@@ -88,7 +88,7 @@ def test_ids_of_16_bits_keep_their_value(tmp_path: Path) -> None:
     [
         (encoded(Image.fromarray(PHOTO[..., 0] > 99)), 'fewer than 8 bits'),
         (encoded(Image.fromarray(PHOTO[..., 0]), 'JPEG'), 'JPEG alters ids'),
-        (encoded(Image.fromarray(PHOTO[..., 0].astype(np.float32)), 'TIFF'), 'decimals'),
+        (encoded(Image.fromarray(PHOTO[..., 0].astype(np.float32)), 'TIFF'), 'float32: save ids as integers'),
         (b'', 'cannot identify'),
         (b'not a picture', 'cannot identify'),
     ],

@@ -89,13 +89,18 @@ class LoadLabels(LoadAnnotations):
                 f'LoadLabels has reduce_zero_label={self.reduce_zero_label}, its data set '
                 f'{results["reduce_zero_label"]}: set it on the data set alone'
             )
+        code = results.get('label_code')  # of a FolderDataset
         try:
-            labels = self._read(path)
+            if code is None:
+                labels = _relabel(self._read(path), results['reduce_zero_label'], results.get('label_map'))
+            else:
+                content = fileio.get(path, backend_args=self.backend_args)
+                labels = code.encode(decode_labels(content, spread=True), path)
         except UserError:
             raise
         except Exception as error:
             raise UserError(_describe('label map', path, error)) from error
-        results['gt_seg_map'] = _narrow(_relabel(labels, results['reduce_zero_label'], results.get('label_map')))
+        results['gt_seg_map'] = _narrow(labels)
         results['seg_fields'].append('gt_seg_map')
         return results
 
