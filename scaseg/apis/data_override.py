@@ -73,11 +73,11 @@ def _recipe(cfg: Config) -> dict[str, list[dict]]:
     height, width = (cfg.model.get('data_preprocessor') or {}).get('size') or (512, 512)
     short = min(height, width)
     scale = (4 * short, short)
-    load = [dict(type='LoadImageFromFile')]
-    labels = [dict(type='LoadAnnotations'), dict(type='CheckLabels', num_classes=0)]
+    load: list[dict] = [dict(type='LoadImageFromFile')]
+    labels: list[dict] = [dict(type='LoadAnnotations'), dict(type='CheckLabels', num_classes=0)]
     even = dict(type='ResizeToMultiple', size_divisor=32)
     pack = dict(type='PackSegInputs')
-    train = [
+    train: list[dict] = [
         dict(type='RandomResize', scale=scale, ratio_range=(0.5, 2.0), keep_ratio=True),
         dict(type='RandomCrop', crop_size=(height, width), cat_max_ratio=0.75),
         dict(type='RandomFlip', prob=0.5),

@@ -220,8 +220,8 @@ def write_description(description: Description, notes: Mapping[str, str] | None 
         lines.append(f'  - {_in_one_line(item)}' + (f'  # {note}' if note else ''))
     lines.append(f'ignore: {_in_one_line(shown(description.ignore))}')
     for split, source in description.sources.items():
-        entry = {f.name: getattr(source, f.name) for f in fields(source) if getattr(source, f.name) != f.default}
-        lines.append(f'{split}: {_in_one_line(entry)}')
+        given = {f.name: getattr(source, f.name) for f in fields(source) if getattr(source, f.name) != f.default}
+        lines.append(f'{split}: {_in_one_line(given)}')
     for key in ('image_ending', 'label_ending'):
         if getattr(description, key):
             lines.append(f'{key}: {_in_one_line(getattr(description, key))}')

@@ -16,10 +16,31 @@ SPLITS = {
     'test': ('test', 'testing'),
 }
 IMAGE_FOLDERS = ('images', 'image', 'imgs', 'img', 'img_dir', 'jpegimages', 'leftimg8bit', 'photos', 'pictures')
-LABEL_FOLDERS = ('masks', 'mask', 'labels', 'label', 'annotations', 'ann_dir', 'annots', 'gt', 'gtfine')
+LABEL_FOLDERS: tuple[str, ...] = (
+    'masks',
+    'mask',
+    'labels',
+    'label',
+    'annotations',
+    'ann_dir',
+    'annots',
+    'gt',
+    'gtfine',
+)
 LABEL_FOLDERS += ('segmentationclass', 'segmentationclasspng', 'segmentations', 'ground_truth', 'groundtruth')
 IMAGE_ENDINGS = ('', '_image', '_img', '_rgb', '_sat', '_leftImg8bit')
-LABEL_ENDINGS = ('', '_mask', '_masks', '_label', '_labels', '_seg', '_gt', '_annotation', '_annot', '-mask')
+LABEL_ENDINGS: tuple[str, ...] = (
+    '',
+    '_mask',
+    '_masks',
+    '_label',
+    '_labels',
+    '_seg',
+    '_gt',
+    '_annotation',
+    '_annot',
+    '-mask',
+)
 LABEL_ENDINGS += ('_gtFine_labelTrainIds', '_labelTrainIds', '_L', '_lab')
 SHOWN = 3
 
