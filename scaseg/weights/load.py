@@ -11,6 +11,7 @@ from torch import nn
 from ..errors import UserError
 from .layouts import StateDict, to_encoder_layout
 from .store import find_weights, read_checkpoint
+from .timm_hub import PREFIX, read_timm_weights
 
 REQUIRED_SHARE = 0.95  # of the encoder's tensors
 
@@ -21,7 +22,7 @@ class LoadReport:
 
     Attributes:
         name: the name or path that was asked for.
-        file: the file it was found in.
+        source: the file or the timm model that the tensors come from.
         matched: tensors of the encoder that the file fills.
         total: tensors of the encoder.
         missing: those that the file lacks.
@@ -30,7 +31,7 @@ class LoadReport:
     """
 
     name: str
-    file: Path
+    source: str | Path
     matched: int
     total: int
     missing: tuple[str, ...]
@@ -48,7 +49,7 @@ class LoadReport:
         return '; '.join(f'{group}: {_shorten(names)}' for group, names in groups.items() if names)
 
     def __str__(self) -> str:
-        summary = f'pretrained {self.name}: {self.matched} of {self.total} tensors from {self.file}'
+        summary = f'pretrained {self.name}: {self.matched} of {self.total} tensors from {self.source}'
         return '; '.join(filter(None, [summary, self.faults]))
 
 
@@ -57,7 +58,8 @@ def load_pretrained(encoder: nn.Module, name_or_path: str) -> LoadReport:
 
     Args:
         encoder: the bare encoder, initialised; a timm encoder as ``features_only=True`` builds it.
-        name_or_path: a name of ``table.TABLE``, or the path of a .pth or .safetensors file.
+        name_or_path: a name of ``table.TABLE``, ``timm/`` and the name of a timm model (``timm_hub``), or the path of
+            a .pth or .safetensors file.
 
     Returns:
         What matched; it is logged in one line as well.
@@ -66,14 +68,18 @@ def load_pretrained(encoder: nn.Module, name_or_path: str) -> LoadReport:
         UserError: no file was found, it cannot be read, or fewer than 95 % of the encoder's tensors match. The encoder
             is then as it was.
     """
-    file = find_weights(name_or_path)
     own = encoder.state_dict()
-    content = read_checkpoint(file)
+    source: str | Path
+    if name_or_path.startswith(PREFIX):
+        source, content = read_timm_weights(name_or_path)
+    else:
+        source = find_weights(name_or_path)
+        content = read_checkpoint(source)
     try:
         tensors = to_encoder_layout(content, own)
     except UserError as error:
-        raise UserError(f'pretrained {name_or_path}: {file} does not fit: {error}') from error
-    report = compare(name_or_path, file, own, tensors)
+        raise UserError(f'pretrained {name_or_path}: {source} does not fit: {error}') from error
+    report = compare(name_or_path, source, own, tensors)
     if report.matched < REQUIRED_SHARE * report.total:
         raise UserError(
             f'{report}. At least {REQUIRED_SHARE:.0%} of the tensors of {type(encoder).__name__} must match: check '
@@ -86,14 +92,14 @@ def load_pretrained(encoder: nn.Module, name_or_path: str) -> LoadReport:
     return report
 
 
-def compare(name: str, file: Path, own: StateDict, tensors: StateDict) -> LoadReport:
+def compare(name: str, source: str | Path, own: StateDict, tensors: StateDict) -> LoadReport:
     """Match the tensors of a file, already under the model's names, with the model's ``state_dict()``."""
     counted, offered = ([key for key in keys if not key.endswith('num_batches_tracked')] for keys in (own, tensors))
     wrong_shape = [key for key in counted if key in tensors and tensors[key].shape != own[key].shape]
     missing = tuple(key for key in counted if key not in tensors)
     return LoadReport(
         name=name,
-        file=file,
+        source=source,
         matched=len(counted) - len(missing) - len(wrong_shape),
         total=len(counted),
         missing=missing,

@@ -2,6 +2,7 @@
 
 import pytest
 import torch
+from mmseg.registry import MODELS
 from torch import nn
 
 from scaseg.models import TIMMFeatures
@@ -43,6 +44,24 @@ def test_swin_gives_channels_first() -> None:
     image = torch.randn(1, 3, 64, 96)
     with torch.no_grad():
         assert torch.equal(encoder(image)[0], encoder.features(image)[0].permute(0, 3, 1, 2))
+
+
+def test_a_head_without_channels_takes_those_of_the_encoder() -> None:
+    head = dict(type='SCASegHead', channels=8, num_heads=[1, 2, 4, 8], num_classes=3, norm_cfg=dict(type='BN'))
+    backbone = dict(type='TIMMFeatures', **SMALL_CONVNEXT)
+    model = MODELS.build(dict(type='LeanEncoderDecoder', backbone=backbone, decode_head=head | dict(strides=None)))
+    assert model.decode_head.in_channels == [8, 16, 24, 32]
+    assert model.decode_head.strides == [4, 8, 16, 32]
+    deep = head | dict(in_index=[1, 2, 3], num_heads=[2, 4, 8])
+    model = MODELS.build(dict(type='LeanEncoderDecoder', backbone=backbone, decode_head=deep))
+    assert model.decode_head.strides == [8, 16, 32]
+    with pytest.raises(ValueError, match=r'in_index=\[4\]: the encoder has the levels 0 to 3'):
+        MODELS.build(dict(type='LeanEncoderDecoder', backbone=backbone, decode_head=head | dict(in_index=[4])))
+
+
+def test_weights_are_not_an_argument_of_the_encoder() -> None:
+    with pytest.raises(ValueError, match=r"backbone\.pretrained: .* set model\.pretrained='timm/convnext_atto'"):
+        TIMMFeatures(**SMALL_CONVNEXT, pretrained=True)
 
 
 def test_unknown_model() -> None:

@@ -38,7 +38,7 @@ def test_every_tensor_is_loaded_and_reported(tmp_path):
     source[0][1].num_batches_tracked += 7
     path = write(tmp_path / 'a.pth', source)
     report = load_pretrained(target, path)
-    assert (report.matched, report.total, report.file) == (100, 100, Path(path))
+    assert (report.matched, report.total, report.source) == (100, 100, Path(path))
     assert report.missing == report.wrong_shape == report.unexpected == ()
     for name, tensor in source.state_dict().items():
         torch.testing.assert_close(target.state_dict()[name], tensor)
@@ -56,7 +56,7 @@ def test_a_name_of_the_table_is_found_and_loaded(tmp_path, monkeypatch):
     monkeypatch.setenv('SCASEG_PRETRAINED', str(tmp_path))
     monkeypatch.setitem(TABLE, 'toy', EncoderWeights('toy', 'a toy', (WeightFile('toy-1.pth', (), None),), 'none'))
     write(tmp_path / 'toy-1.pth', encoder())
-    assert load_pretrained(encoder(), 'toy').file == tmp_path / 'toy-1.pth'
+    assert load_pretrained(encoder(), 'toy').source == tmp_path / 'toy-1.pth'
 
 
 def test_ninety_five_percent_are_enough(tmp_path):
@@ -105,5 +105,5 @@ def test_the_real_efficientnet_lite0_fills_timms(tmp_path, monkeypatch):
     features = timm.create_model('tf_efficientnet_lite0', features_only=True, out_indices=(1, 2, 3, 4))
     report = load_pretrained(features, 'efficientnet-lite0')
     assert report.matched == report.total == 240
-    stem = read_checkpoint(report.file)['_conv_stem.weight']
+    stem = read_checkpoint(report.source)['_conv_stem.weight']
     torch.testing.assert_close(features.state_dict()['conv_stem.weight'], stem)

@@ -26,7 +26,8 @@ DYNAMIC_SIZE = {
 class TIMMFeatures(LeveledEncoder):
     """Multi-level features of a timm model, as NCHW maps of any image size.
 
-    Weights are never downloaded here: the segmentor loads them by name (``pretrained='convnext-t'``).
+    Weights are never downloaded here: the segmentor loads them by name (``pretrained='convnext-t'``, or any of timm's
+    own as ``pretrained='timm/convnext_tiny.fb_in1k'``).
 
     Args:
         model_name: name of a timm model that has ``features_only``. Families that fix their image size and are not in
@@ -44,7 +45,7 @@ class TIMMFeatures(LeveledEncoder):
         returns: one (B, channels[j], H / strides[j], W / strides[j]) per level.
 
     Raises:
-        ValueError: timm has no such model, or the model has no ``features_only``.
+        ValueError: timm has no such model, the model has no ``features_only``, or ``pretrained`` is given here.
     """
 
     def __init__(
@@ -56,6 +57,11 @@ class TIMMFeatures(LeveledEncoder):
         **model_kwargs: Any,
     ) -> None:
         super().__init__()
+        if 'pretrained' in model_kwargs:
+            raise ValueError(
+                'backbone.pretrained: weights are named on the segmentor; set '
+                f"model.pretrained='timm/{model_name}' and remove this key"
+            )
         if not timm.is_model(model_name):
             close = timm.list_models(f'*{model_name.split("_")[0]}*')[:5]
             raise ValueError(f'backbone.model_name={model_name!r}: timm has no such model (close: {close})')

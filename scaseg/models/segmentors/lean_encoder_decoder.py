@@ -4,6 +4,7 @@ import contextlib
 import io
 import operator
 from collections.abc import Callable, Iterator, Sequence
+from inspect import signature
 from typing import Any
 
 import torch
@@ -36,7 +37,8 @@ class LeanEncoderDecoder(EncoderDecoder):
 
     Args:
         backbone: config of the encoder.
-        decode_head: config of the head.
+        decode_head: config of the head. ``in_channels`` and ``strides`` that it leaves out, or sets to None, are those
+            of the encoder, if that is one of ours.
         pretrained: name of the encoder's weights (``docs/pretrained.md``) or path of a file with them; ``None`` trains
             from scratch. Weights that match less than 95 % of the encoder's tensors are refused.
         kwargs: of mmseg's ``EncoderDecoder``. ``test_cfg`` takes two more keys: ``resampling='once'`` resizes scores
@@ -60,6 +62,11 @@ class LeanEncoderDecoder(EncoderDecoder):
                 for head in heads if isinstance(heads, nn.ModuleList) else filter(None, [heads]):
                     _check_head_fits(self.backbone, head, name)
         self.num_reverted_norms = 0 if torch.cuda.is_available() else self._revert_sync_batchnorm()
+
+    def _init_decode_head(self, decode_head: dict) -> None:
+        if isinstance(self.backbone, LeveledEncoder) and not self.with_neck:
+            decode_head = _with_levels(decode_head, self.backbone)
+        super()._init_decode_head(decode_head)
 
     @property
     def gives_probabilities(self) -> bool:
@@ -205,6 +212,21 @@ def _check_test_cfg(test_cfg: dict) -> None:
         raise ValueError(
             f'model.test_cfg.stride={stride} is larger than crop_size={crop_size}: no window sees the rest'
         )
+
+
+def _with_levels(decode_head: dict, encoder: LeveledEncoder) -> dict:
+    """The config of a head whose ``in_channels`` and ``strides``, where it leaves them out, are the encoder's."""
+    if decode_head.get('in_channels') is not None:
+        return decode_head
+    indices = decode_head.get('in_index') or range(len(encoder.channels))
+    if isinstance(indices, int) or max(indices) >= len(encoder.channels):
+        raise ValueError(
+            f'decode_head.in_index={indices}: the encoder has the levels 0 to {len(encoder.channels) - 1}'
+        )
+    levels: dict[str, list[int]] = {'in_channels': [encoder.channels[index] for index in indices]}
+    if 'strides' in signature(MODELS.get(decode_head['type'])).parameters and decode_head.get('strides') is None:
+        levels['strides'] = [encoder.strides[index] for index in indices]
+    return {**decode_head, **levels}
 
 
 def _check_head_fits(encoder: LeveledEncoder, head: BaseDecodeHead, name: str) -> None:
