@@ -1,14 +1,11 @@
-from .attention_to_mask import ATMDecoder, ATMDecoderLayer, AttentionToMask, MapToTokens
-from .context_blend import ContextBlend, pool_to_grid
-from .criss_cross_attention import CrissCrossAttention
-from .cross_layer_block import CrossLayerBlock
+"""The building blocks of the methods, one file a method, and what two of them share."""
+
+from .ccnet import CrissCrossAttention
 from .fused_projection import FusedProjection
 from .hamburger import Hamburger
-from .local_perception import FeedForward, LocalPerception
-from .mask_prediction import MaskPrediction
-from .sea_attention import SEAAttention
-from .sea_block import SEABlock
-from .strip_cross_attention import StripCrossAttention
+from .scaseg import ContextBlend, CrossLayerBlock, FeedForward, LocalPerception, StripCrossAttention, pool_to_grid
+from .seaformer import SEAAttention, SEABlock
+from .segvit import ATMDecoder, ATMDecoderLayer, AttentionToMask, MapToTokens, MaskPrediction
 
 __all__ = [
     'ATMDecoder',

@@ -1,5 +1,4 @@
-from .distilled_encoder_decoder import DistilledEncoderDecoder
-from .half_resolution_encoder_decoder import HalfResolutionEncoderDecoder
+from .distilled_encoder_decoder import DistilledEncoderDecoder, HalfResolutionEncoderDecoder
 from .lean_encoder_decoder import LeanEncoderDecoder
 from .lean_tta_model import LeanTTAModel
 

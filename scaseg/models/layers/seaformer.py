@@ -1,4 +1,4 @@
-"""Squeeze-enhanced axial (SEA) attention (SeaFormer, arXiv 2301.13156, ICLR 2023), as the official code computes it.
+"""The layers of SeaFormer (arXiv 2301.13156, ICLR 2023): squeeze-enhanced axial (SEA) attention, as officially coded.
 
 With q, k, v = BN(1×1 conv of x), v twice as wide as q and k:
 
@@ -6,9 +6,11 @@ With q, k, v = BN(1×1 conv of x), v twice as wide as q and k:
     columns = BN(W · ReLU6(Attention(mean_H q + p_q, mean_H k + p_k, mean_H v)))      (B, C_v, 1, W)
     detail  = BN(W · ReLU6(BN(3×3 depthwise conv of [q, k, v])))
     SEA(x)  = hard_sigmoid(BN(W · ReLU6(v + rows + columns))) · detail
+    block   : z = x + DropPath(SEA(x)),  x' = z + DropPath(FFN(z))
 
 The paper's figure shows neither the term v nor the ReLU6s, and a plain product in place of the hard-sigmoid gate.
-Attention costs O(H² + W²), everything else O(H·W).
+Attention costs O(H² + W²), everything else O(H·W). The residual stream is never normalised: norms stand after the
+convolutions inside both branches.
 """
 
 from functools import partial
@@ -17,6 +19,7 @@ import torch
 import torch.nn.functional as F
 from mmcv.cnn import ConvModule
 from mmengine.model import BaseModule
+from timm.layers import DropPath
 from torch import Tensor, nn
 
 POSITIONS = 16  # length of the learned position embeddings; interpolated to the map's
@@ -108,3 +111,45 @@ class SEAAttention(BaseModule):
         columns = self.columns(q.mean(-2), k.mean(-2), v.mean(-2)).transpose(-1, -2)
         gate = F.hardsigmoid(self.gate(F.relu6(v + rows + columns)))
         return gate * self.detail(torch.cat([q, k, v], dim=1))
+
+
+class SEABlock(BaseModule):
+    """SEA attention and a feed-forward network with a depthwise 3×3 convolution.
+
+    Args:
+        channels: channels C of the map.
+        key_channels: channels of queries and keys, over all heads; see ``SEAAttention``.
+        num_heads: attention heads; divides ``key_channels``.
+        ffn_ratio: hidden channels of the feed-forward network, as a multiple of C.
+        drop_path: probability to drop a residual branch of a sample in training.
+        norm_cfg: normalisation after the convolutions; ``None`` is BN.
+
+    Shape:
+        (B, C, H, W) -> (B, C, H, W)
+    """
+
+    def __init__(
+        self,
+        channels: int,
+        key_channels: int,
+        num_heads: int,
+        ffn_ratio: float = 2.0,
+        drop_path: float = 0.0,
+        norm_cfg: dict | None = None,
+        init_cfg: dict | None = None,
+    ) -> None:
+        super().__init__(init_cfg)
+        norm_cfg = norm_cfg or dict(type='BN')
+        hidden = int(channels * ffn_ratio)
+        self.attention = SEAAttention(channels, key_channels, num_heads, norm_cfg)
+        self.ffn = nn.Sequential(
+            ConvModule(channels, hidden, 1, norm_cfg=norm_cfg, act_cfg=None),
+            nn.Conv2d(hidden, hidden, 3, padding=1, groups=hidden),
+            nn.ReLU6(),
+            ConvModule(hidden, channels, 1, norm_cfg=norm_cfg, act_cfg=None),
+        )
+        self.drop_path = DropPath(drop_path)
+
+    def forward(self, x: Tensor) -> Tensor:
+        x = x + self.drop_path(self.attention(x))
+        return x + self.drop_path(self.ffn(x))

@@ -1,4 +1,4 @@
-"""Attention-to-mask (ATM), the decoder layer of SegViT (arXiv 2210.05844): what a query attends to is its mask.
+"""The layers of SegViT (arXiv 2210.05844): attention-to-mask (ATM), whose scores are masks, and what the masks make.
 
 As in the official code, the norm stands after the residual step, the feed-forward network has ReLU and four times the
 channels inside, and a mask is the mean over the heads of the scaled scores before the softmax. Parameters have their
@@ -6,9 +6,14 @@ official names. Departure: attention runs in a fused kernel, which keeps no scor
 own.
 """
 
+from typing import NamedTuple
+
+import torch
 import torch.nn.functional as F
 from mmengine.model import BaseModule
 from torch import Tensor, nn
+
+from scaseg.ops.precision import no_autocast
 
 
 class AttentionToMask(BaseModule):
@@ -123,3 +128,43 @@ class MapToTokens(nn.Sequential):
 
     def forward(self, x: Tensor) -> Tensor:
         return super().forward(x.flatten(2).transpose(1, 2))
+
+
+class MaskPrediction(NamedTuple):
+    """Classes and masks of all queries Q, as one stage of a decoder sees them.
+
+    Attributes:
+        class_logits: (B, Q, num_classes + 1), before softmax; the last class is "no object".
+        mask_logits: (B, Q, h, w), before sigmoid: the affinity of every query to every position.
+    """
+
+    class_logits: Tensor
+    mask_logits: Tensor
+
+    def of(self, images: slice) -> 'MaskPrediction':
+        """The prediction for some images of the batch."""
+        return MaskPrediction(self.class_logits[images], self.mask_logits[images])
+
+    def fuse(self) -> Tensor:
+        """``P_c = Σ_q softmax(class_q)_c · sigmoid(mask_q)`` without "no object", in float32.
+
+        Returns:
+            (B, num_classes, h, w): probabilities of classes times probabilities of masks. At least 0; they do not sum
+            to 1 over the classes, nor are they logits.
+        """
+        with no_autocast(self.mask_logits.device.type):  # half precision would make neighbouring classes tie
+            classes = self.class_logits.float().softmax(dim=-1)[..., :-1]
+            return torch.einsum('bqc,bqhw->bchw', classes, self.mask_logits.float().sigmoid())
+
+    def fuse_in_place(self, rows: int = 32) -> Tensor:
+        """The same in the memory of the masks, which are lost: a band of rows at a time, a query for each class.
+
+        The map of all classes at the size of an image is then there once, where ``fuse`` holds it three times.
+        """
+        with no_autocast(self.mask_logits.device.type):
+            classes = self.class_logits.float().softmax(dim=-1)[..., :-1]
+            masks = self.mask_logits.float()
+            for top in range(0, masks.shape[2], rows):
+                band = masks[:, :, top : top + rows]
+                band.copy_(torch.einsum('bqc,bqhw->bchw', classes, band.sigmoid()))
+            return masks
