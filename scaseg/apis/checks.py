@@ -37,7 +37,7 @@ def check_data(cfg: Config, dataloaders: Sequence[str]) -> None:
             continue
         for key, dataset in leaf_datasets(f'{loader}.dataset', cfg[loader].dataset):
             kind = dataset['type'] if isinstance(dataset['type'], type) else DATASETS.get(dataset['type'])
-            if issubclass(kind, BaseSegDataset) and _is_local(dataset):
+            if issubclass(kind, BaseSegDataset) and is_local(dataset):
                 _check_files(key, dataset, kind)
             _check_classes(cfg, key, dataset, kind)
 
@@ -80,7 +80,7 @@ def leaf_datasets(key: str, dataset: dict) -> Iterator[tuple[str, dict]]:
         yield key, dataset
 
 
-def _is_local(dataset: dict) -> bool:
+def is_local(dataset: dict) -> bool:
     """Whether a data set reads folders of this machine: some read none, some an object store."""
     places = [dataset.get('data_root'), *(dataset.get('data_prefix') or {}).values()]
     places = [str(place) for place in places if place]

@@ -33,7 +33,7 @@ UNTYPED_KEYS = {
 CONFIG_KEYS = {'activation_checkpointing', 'compile', 'efficient_conv_bn_eval', 'find_unused_parameters', 'sync_bn'}
 CONFIG_KEYS |= {'auto_scale_lr', 'custom_imports', 'model_wrapper_cfg', 'runner_type', 'tta_model', 'tta_pipeline'}
 CONFIG_KEYS |= {'channels_last', 'fold_conv_bn', 'paired_init', 'recompute_activations'}  # read by QuietRunner
-CONFIG_KEYS |= {'data'}  # read by data_override
+CONFIG_KEYS |= {'data', 'check_files'}  # read by data_override and check_files
 # Variables that mm configs have by custom, which are near to keys with a reader.
 VARIABLES = {'train_pipeline', 'val_pipeline', 'test_pipeline'}
 

@@ -11,6 +11,7 @@ from mmengine.runner import Runner
 from torch import nn
 
 from .build import build_runner, set_work_dir
+from .check_files import check_before_training
 from .checkpoint import check_resumable, find_resumable, report_initialisation
 from .checks import check_data, check_device
 from .config import load_config
@@ -59,6 +60,7 @@ def train(
         cfg.setdefault('env_cfg', {})['cudnn_benchmark'] = False
     check_device(cfg)
     check_data(cfg, ['train_dataloader', 'val_dataloader'])
+    check_before_training(cfg)
     _settle_resume(cfg, resume)
     runner = build_runner(cfg)
     if cfg.load_from:

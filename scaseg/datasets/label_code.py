@@ -38,17 +38,20 @@ class LabelCode:
             UserError: the file holds values that no class has, or colours where ids are expected.
         """
         values = self.values(file, path)
-        largest, least = (int(values.max()), int(values.min())) if values.size else (0, 0)
-        if least >= 0 and largest < TABLE_SIZE:
-            ids = self._table[values]
-        else:
-            places = np.searchsorted(self._values, values).clip(max=len(self._values) - 1)
-            ids = np.where(self._values[places] == values, self._classes[places], UNKNOWN)
+        ids = self.look_up(values)
         if ids.size and ids.max() == UNKNOWN:
             found, counts = np.unique(values[ids == UNKNOWN], return_counts=True)
             listed = describe_values(zip(found.tolist(), counts.tolist(), strict=True), self.colours)
             raise UserError(f'{path}: {listed} belong to no class: add them to a class or to ignore in dataset.yaml')
         return ids.astype(np.uint8)
+
+    def look_up(self, values: np.ndarray) -> np.ndarray:
+        """Class ids of values, of their shape, uint16; ``UNKNOWN`` for values of no class."""
+        largest, least = (int(values.max()), int(values.min())) if values.size else (0, 0)
+        if least >= 0 and largest < TABLE_SIZE:
+            return self._table[values]
+        places = np.searchsorted(self._values, values).clip(max=len(self._values) - 1)
+        return np.where(self._values[places] == values, self._classes[places], UNKNOWN).astype(np.uint16)
 
     def values(self, file: LabelFile, path: str) -> np.ndarray:
         """(H, W) integers: the ids of a file, or its colours, packed.
@@ -61,6 +64,26 @@ class LabelCode:
         if file.values.ndim == 3:
             raise UserError(f'{path}: a colour picture, but dataset.yaml says labels: ids; should it say colours?')
         return file.values
+
+
+def relabel(labels: np.ndarray, reduce_zero_label: bool, label_map: dict[int, int] | None) -> np.ndarray:
+    """What mmseg does with ``reduce_zero_label`` and a selection of classes, for ids of any depth."""
+    if reduce_zero_label:
+        labels = np.where((labels == 0) | (labels == IGNORED), IGNORED, labels.astype(np.int64) - 1)
+    if label_map is not None and labels.size and labels.min() >= 0:  # CheckLabels refuses the others
+        table = np.arange(max(int(labels.max()), *label_map) + 1)
+        table[list(label_map)] = list(label_map.values())
+        labels = table[labels]
+    return labels
+
+
+def count_values(values: np.ndarray) -> dict[int, int]:
+    """Each value in an array of integers, and how often it occurs."""
+    if values.dtype == np.uint8:
+        counts = np.bincount(values.ravel(), minlength=256)
+        return {int(value): int(counts[value]) for value in np.flatnonzero(counts)}
+    found, numbers = np.unique(values, return_counts=True)
+    return dict(zip(found.tolist(), numbers.tolist(), strict=True))
 
 
 def pack_colours(file: LabelFile) -> np.ndarray:

@@ -15,7 +15,7 @@ from .dataset_yaml import MOST_CLASSES, Description, LabelClass, default_palette
 from .decoding import DecodingError, LabelFile, decode_labels
 from .file_listing import list_files
 from .folder_layout import Source, find_endings, find_sources, match_files
-from .label_code import IGNORED, describe_values, pack_colours, unpack_colour
+from .label_code import IGNORED, count_values, describe_values, pack_colours, unpack_colour
 
 NAME_LISTS = ('classes.txt', 'class_names.txt', 'labels.txt')
 SHOWN = 5
@@ -106,20 +106,12 @@ def _read_values(path: Path) -> _Values:
         file = decode_labels(path.read_bytes(), spread=True)
     except (DecodingError, OSError) as error:
         raise UserError(f'{path}: this label map cannot be read: {error}; restore it, or take it away') from error
-    ids = None if file.values.ndim == 3 else _count(file.values)
-    colours = _count(pack_colours(file)) if ids is None or file.palette is not None else {}
+    ids = None if file.values.ndim == 3 else count_values(file.values)
+    colours = count_values(pack_colours(file)) if ids is None or file.palette is not None else {}
     if file.palette is None or ids is None:
         return _Values(ids, colours, None)
     packed = pack_colours(LabelFile(np.array([[*ids]]), file.palette))[0].tolist()
     return _Values(ids, colours, dict(zip(ids, packed, strict=True)))
-
-
-def _count(values: np.ndarray) -> dict[int, int]:
-    if values.dtype == np.uint8:
-        counts = np.bincount(values.ravel(), minlength=256)
-        return {int(value): int(counts[value]) for value in np.flatnonzero(counts)}
-    found, numbers = np.unique(values, return_counts=True)
-    return dict(zip(found.tolist(), numbers.tolist(), strict=True))
 
 
 def _choose_kind(found: Sequence[_Values], paths: Sequence[Path]) -> tuple[bool, list[str]]:

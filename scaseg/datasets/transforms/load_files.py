@@ -10,9 +10,8 @@ from mmseg.datasets.transforms import LoadAnnotations
 from mmseg.registry import TRANSFORMS
 
 from scaseg.datasets.decoding import LabelFile, decode_image, decode_labels
+from scaseg.datasets.label_code import relabel
 from scaseg.errors import UserError
-
-IGNORED = 255  # the id that mmseg's data sets write where a label counts nowhere
 
 
 @TRANSFORMS.register_module()
@@ -92,7 +91,7 @@ class LoadLabels(LoadAnnotations):
         code = results.get('label_code')  # of a FolderDataset
         try:
             if code is None:
-                labels = _relabel(self._read(path), results['reduce_zero_label'], results.get('label_map'))
+                labels = relabel(self._read(path), results['reduce_zero_label'], results.get('label_map'))
             else:
                 content = fileio.get(path, backend_args=self.backend_args)
                 labels = code.encode(decode_labels(content, spread=True), path)
@@ -125,17 +124,6 @@ class LoadLabels(LoadAnnotations):
                     'file has a palette of its own, and its indices are no ids. Save ids with one channel of 8 bits, '
                     'or list the colours in a dataset.yaml, see docs/own_data.md'
                 )
-
-
-def _relabel(labels: np.ndarray, reduce_zero_label: bool, label_map: dict[int, int] | None) -> np.ndarray:
-    """What mmseg does with ``reduce_zero_label`` and a selection of classes, for ids of any depth."""
-    if reduce_zero_label:
-        labels = np.where((labels == 0) | (labels == IGNORED), IGNORED, labels.astype(np.int64) - 1)
-    if label_map is not None and labels.size and labels.min() >= 0:  # CheckLabels refuses the others
-        table = np.arange(max(int(labels.max()), *label_map) + 1)
-        table[list(label_map)] = list(label_map.values())
-        labels = table[labels]
-    return labels
 
 
 def _narrow(labels: np.ndarray) -> np.ndarray:
