@@ -3,7 +3,7 @@
 from .atomic_backend import AtomicLocalBackend
 from .exact_data import CountedSampler, ExactDataset, ExactSampler, exact_dataloader
 from .exact_epoch_loop import ExactEpochTrainLoop
-from .finite_loss_hook import FiniteLossHook
+from .finite_step_hook import FiniteStepHook
 from .grouped_constructor import GroupedOptimWrapperConstructor
 from .loss_val_loop import LossValLoop
 from .paired_init import build_paired
@@ -18,7 +18,7 @@ __all__ = [
     'ExactDataset',
     'ExactEpochTrainLoop',
     'ExactSampler',
-    'FiniteLossHook',
+    'FiniteStepHook',
     'GroupedOptimWrapperConstructor',
     'LossValLoop',
     'PredictionHook',

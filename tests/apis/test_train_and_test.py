@@ -106,8 +106,10 @@ def test_resuming_elsewhere_leaves_the_first_run_alone(config: Path, tmp_path: P
 
 def test_a_loss_that_is_not_finite_ends_the_training(config: Path, tmp_path: Path) -> None:
     options = {'optim_wrapper.optimizer.lr': 1e30, 'param_scheduler.0.start_factor': 1.0}
-    with pytest.raises(UserError, match=r'the loss is not finite at iteration \d'):
-        train(config, work_dir=tmp_path / 'run', options=options | {'default_hooks.finite_loss.interval': 1})
+    with pytest.raises(
+        UserError, match=r'iteration [23]: the loss is not finite .* first module .* is (backbone|decode_head)'
+    ):
+        train(config, work_dir=tmp_path / 'run', options=options)
 
 
 def test_a_validation_that_was_cut_off_is_made_up_for(

@@ -18,7 +18,7 @@ default_hooks = dict(
     timer=dict(type='IterTimerHook'),
     logger=dict(type='ProgressLoggerHook', interval=50, log_metric_by_epoch=False),
     param_scheduler=dict(type='ParamSchedulerHook'),
-    finite_loss=dict(type='FiniteLossHook'),
+    finite_step=dict(type='FiniteStepHook'),
     checkpoint=dict(
         type='RunCheckpointHook',
         by_epoch=False,
