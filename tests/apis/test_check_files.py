@@ -10,11 +10,8 @@ from PIL import Image
 
 from scaseg.apis import train
 from scaseg.apis.check_files import check_data_set
-from scaseg.apis.config import load_config
 from scaseg.errors import UserError
 
-REPOSITORY = Path(__file__).parents[2]
-CAMVID = REPOSITORY / 'configs/scaseg/scaseg_efficientnet-lite0_1xb8-1500it_camvid-288x288.py'
 SHAPE = (70, 90)
 CONFIG = """
 _base_ = '{config}'
@@ -45,7 +42,7 @@ class Folder:
         for kind in ('images', 'masks'):
             (self.root / kind / name).parent.mkdir(parents=True, exist_ok=True)
         stripes = np.broadcast_to(np.repeat(np.arange(3, dtype=np.uint8), 30), shape)
-        self.image(name).save(self.root / f'images/{name}.png')
+        self.image(name, shape).save(self.root / f'images/{name}.png')
         Image.fromarray(stripes if labels is None else labels).save(self.root / f'masks/{name}.png')
 
     def image(self, name: str, shape: tuple[int, int] = SHAPE) -> Image.Image:
@@ -80,13 +77,14 @@ def copy_image(folder: Folder) -> None:
 
 def copy_image_nearly(folder: Folder) -> None:
     pixels = np.array(Image.open(folder.root / 'images/train/2.png')).astype(int) + 2
-    Image.fromarray(pixels.clip(0, 255).astype(np.uint8)).save(folder.root / 'images/val/1.png')
+    folder.add('val/2')
+    Image.fromarray(pixels.clip(0, 255).astype(np.uint8)).save(folder.root / 'images/val/2.png')
 
 
 def turn_image(folder: Folder) -> None:
     exif = Image.Exif()
     exif[0x112] = 6
-    folder.image('').save(folder.root / 'images/train/1.png', exif=exif)
+    folder.image('').save(folder.root / 'images/train/3.png', exif=exif)
 
 
 def line_at_contours(labels: np.ndarray) -> np.ndarray:
@@ -94,74 +92,83 @@ def line_at_contours(labels: np.ndarray) -> np.ndarray:
     return np.broadcast_to(changed, labels.shape).astype(np.uint8)
 
 
-FAULTS: dict[str, tuple[Callable[[Folder], object], bool, str]] = {
-    'damaged image': (damage_image, False, r'wrong: train: 1 images cannot be read: \S+train/1\.png \('),
-    'damaged label': (
+# Faults of single files, each in a file of its own.
+IN_ONE_FILE: list[tuple[Callable[[Folder], object], str]] = [
+    (damage_image, r'wrong: train: 1 images cannot be read: \S+train/1\.png \('),
+    (
         lambda f: (f.root / 'masks/val/0.png').write_bytes(b''),
-        False,
         r'wrong: val: 1 label files cannot be read: \S+masks/val/0\.png',
     ),
-    'other size': (
+    (
         lambda f: f.add('train/9', np.zeros((70, 80), np.uint8)),
-        False,
-        r'train: 1 labels have another size than their image: \S+9\.png has \(70, 80\).*save both at one size',
+        r'wrong: train: 1 labels have another size than their image: \S+9\.png has \(70, 80\).*save both at one size',
     ),
-    'turned': (turn_image, False, r'the EXIF data turn the image, but not its label'),
-    'stray': (lambda f: f.add('val/9', np.full(SHAPE, 7, np.uint8)), False, r'val: 1 label .*ids 7 \(6300 pixels\)'),
+    (turn_image, r'wrong: train: 1 labels have another size .*the EXIF data turn the image, but not its label'),
+    (lambda f: f.add('val/9', np.full(SHAPE, 7, np.uint8)), r'wrong: val: 1 label .*ids 7 \(6300 pixels\)'),
+    (
+        lambda f: Image.fromarray(np.zeros(SHAPE, np.uint16)).save(f.root / 'images/train/0.png'),
+        r'wrong: train: 1 images are 16-bit gray.*reduce_depth=True',
+    ),
+    (copy_image, r'1 of 5 images of val are in train, too \(\S+val/1\.png is \S+train/2\.png\)'),
+    (copy_image_nearly, r'1 of 5 images of val look like one of train'),
+    (lambda f: f.add('val/3', shape=(40, 90)), r'val: 1 images have a side of fewer than 64 pixels'),
+    (
+        lambda f: f.add('train/8', np.full(SHAPE, 255, np.uint8)),
+        r'train: 1 label files have no labelled pixel, the first is \S+train/8\.png',
+    ),
+    (
+        lambda f: f.image('').save(f.root / 'images/train/more.jpg'),
+        r'train: 1 images of \S+ are left out, as only \*\.png files are taken: 1 end in \.jpg',
+    ),
+    (
+        lambda f: Image.fromarray(np.zeros(SHAPE, np.uint8)).save(f.root / 'masks/val/7.png'),
+        r'val: 1 labels have no image, the first is \S+masks/val/7\.png',
+    ),
+]
+# Faults of all label files together.
+IN_ALL_FILES: dict[str, tuple[Callable[[np.ndarray], np.ndarray], bool, str]] = {
     'binary': (
-        lambda f: f.relabel(lambda x: np.where(x > 1, 255, 0).astype(np.uint8)),
+        lambda x: np.where(x > 1, 255, 0).astype(np.uint8),
         False,
         r'train: the label files hold only 0 and 255.*Write 1 for the object',
     ),
-    '1 bit': (lambda f: f.relabel(lambda x: x > 1), False, r'fewer than 8 bits'),
-    '16 bits': (
-        lambda f: Image.fromarray(np.zeros(SHAPE, np.uint16)).save(f.root / 'images/train/0.png'),
-        False,
-        r'train: 1 images are 16-bit gray.*reduce_depth=True',
-    ),
+    '1 bit': (lambda x: x > 1, False, r'fewer than 8 bits'),
     'never': (
-        lambda f: f.relabel(lambda x: np.minimum(x, 1)),
+        lambda x: np.minimum(x, 1),
         True,
         r'probably wrong: train: 1 of 3 classes never occur \(c\): their IoU',
     ),
     'zero at contours': (
-        lambda f: f.relabel(line_at_contours),
+        line_at_contours,
         True,
         r'id 0 occurs in 4 of 4 files and lies within 3 pixels of another id in 4 of these.*reduce_zero_label=True',
-    ),
-    'duplicate': (copy_image, True, r'1 of 2 images of val are in train, too \(\S+val/1\.png is \S+train/2\.png\)'),
-    'twins': (copy_image_nearly, True, r'1 of 2 images of val look like one of train'),
-    'tiny': (lambda f: f.image('').resize((40, 40)).save(f.root / 'images/train/0.png'), False, r'fewer than 64'),
-    'nothing labelled': (
-        lambda f: f.add('train/9', np.full(SHAPE, 255, np.uint8)),
-        True,
-        r'train: 1 label files have no labelled pixel, the first is \S+train/9\.png',
-    ),
-    'left out': (
-        lambda f: f.image('').save(f.root / 'images/train/more.jpg'),
-        True,
-        r'train: 1 images of \S+ are left out, as only \*\.png files are taken: 1 end in \.jpg',
-    ),
-    'label alone': (
-        lambda f: Image.fromarray(np.zeros(SHAPE, np.uint8)).save(f.root / 'masks/val/7.png'),
-        True,
-        r'val: 1 labels have no image, the first is \S+masks/val/7\.png',
     ),
 }
 
 
-@pytest.mark.parametrize('name', FAULTS)
-def test_each_fault_is_named_with_its_remedy(
+def test_faults_of_single_files_are_named_with_their_remedy(
+    folder: Folder, config: Path, capsys: pytest.CaptureFixture
+) -> None:
+    for spoil, _ in IN_ONE_FILE:
+        spoil(folder)
+    is_right, printed = check(folder, config, capsys)
+    assert not is_right
+    for _, message in IN_ONE_FILE:
+        assert re.search(message, printed.replace('\n', ' ')), (message, printed)
+    page = (folder.root.parent / 'out/report.html').read_text()
+    assert page.count('<img') >= 12
+    assert 'Wrong: unreadable image' in page
+
+
+@pytest.mark.parametrize('name', IN_ALL_FILES)
+def test_faults_of_all_labels_are_named_with_their_remedy(
     name: str, folder: Folder, config: Path, capsys: pytest.CaptureFixture
 ) -> None:
-    spoil, is_right, message = FAULTS[name]
-    spoil(folder)
+    change, is_right, message = IN_ALL_FILES[name]
+    folder.relabel(change)
     found, printed = check(folder, config, capsys)
-
     assert found == is_right
-
     assert re.search(message, printed.replace('\n', ' ')), printed
-    assert 'Verdict' in (folder.root.parent / 'out/report.html').read_text()
 
 
 def test_nothing_is_found_where_nothing_is_wrong(folder: Folder, config: Path, capsys: pytest.CaptureFixture) -> None:
@@ -213,9 +220,3 @@ def test_a_training_is_refused_before_its_first_iteration(
     with pytest.raises(UserError, match=r'hold only 0 and 255.*tools/data/check\.py .*check_files=False trains never'):
         train(path, work_dir=tmp_path / 'run', options=options)
     assert not (tmp_path / 'run').exists()
-
-
-def test_the_real_camvid_has_no_faults(tmp_path: Path, capsys: pytest.CaptureFixture) -> None:
-    if not Path(load_config(CAMVID).train_dataloader.dataset.data_root).is_dir():
-        pytest.skip('data/camvid is not here')
-    assert check_data_set(str(CAMVID), out=tmp_path / 'out')
