@@ -54,16 +54,20 @@ def resolve_model(
     return load_config(config, options), weights
 
 
-def split_model(words: Sequence[str]) -> tuple[list[str], list[str]]:
-    """Part the words of a command line into the one or two that name MODEL and those behind it.
+def split_model(words: Sequence[str]) -> tuple[str, str | None, list[str]]:
+    """Part the words of a command line into MODEL, which takes one or two of them, and what follows.
+
+    Returns:
+        Folder or config, the checkpoint beside a config, and the words behind.
 
     Raises:
         UserError: there are no words.
     """
     if not words:
         raise UserError(f'MODEL is missing: {MODEL_HELP}')
-    count = 2 if Path(words[0]).is_file() else 1
-    return list(words[:count]), list(words[count:])
+    if Path(words[0]).is_file() and len(words) > 1:
+        return words[0], words[1], list(words[2:])
+    return words[0], None, list(words[1:])
 
 
 def _run(folder: Path, needs_checkpoint: bool) -> tuple[Path, Path]:

@@ -60,7 +60,7 @@ def test(
         for evaluator in evaluators:
             evaluator.output_dir = str(out)
     if tta:
-        _use_tta(cfg)
+        use_tta(cfg)
     for key in ('train_dataloader', 'train_cfg', 'optim_wrapper', 'param_scheduler', 'val_dataloader', 'val_cfg'):
         cfg[key] = None
     cfg.val_evaluator = None
@@ -85,7 +85,12 @@ def _prepare_outputs(out: str | Path | None, show_dir: str | Path | None, figure
         make_folder(folder, flag)
 
 
-def _use_tta(cfg: Config) -> None:
+def use_tta(cfg: Config) -> None:
+    """Evaluate over the views of ``tta_pipeline``: changes the config.
+
+    Raises:
+        UserError: the config has no ``tta_pipeline`` or no ``tta_model``.
+    """
     if cfg.get('tta_pipeline') is None:
         raise UserError(f'{cfg.filename}: --tta needs a tta_pipeline in the config, see configs/_base_/datasets')
     if cfg.get('tta_model') is None:

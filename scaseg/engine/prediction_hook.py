@@ -12,11 +12,11 @@ from mmengine.runner import Runner
 from mmseg.structures import SegDataSample
 from torch import Tensor
 
-from scaseg.visualization import Panel, draw_predictions, overlay
+from scaseg.visualization import Panel, add_legend, area_entries, draw_predictions, overlay
 
 
 class PredictionHook(Hook):
-    """Saves predictions painted over their images, and one figure of a few samples spread over the data set.
+    """Saves predictions painted over their images, with a legend, and one figure of samples from all over a data set.
 
     Args:
         show_dir: folder for one PNG per image; ``None`` saves none.
@@ -50,6 +50,7 @@ class PredictionHook(Hook):
             panel = _panel(sample, data_batch['inputs'], index)
             if self.show_dir is not None:
                 painted = overlay(panel.image, panel.prediction, meta['palette'])
+                painted = add_legend(painted, area_entries(panel.prediction, meta['classes'], meta['palette']))
                 mmcv.imwrite(painted[..., ::-1], str(self.show_dir / f'{panel.name}.png'))
             if in_figure:
                 self.panels.append((place, panel))

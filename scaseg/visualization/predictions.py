@@ -13,8 +13,9 @@ from matplotlib.patches import Patch
 
 from scaseg.errors import UserError
 
+from .legend import ignored_colour
+
 IGNORE_INDEX = 255
-IGNORED_COLOUR = (128, 128, 128)
 WRONG_COLOUR = (255, 0, 150)
 WIDTH = 9.0  # inches: with letters of 9 points or more, the picture can be read at 900 pixels
 LEGEND_COLUMNS = 6
@@ -62,9 +63,9 @@ def overlay(image_rgb: np.ndarray, labels: np.ndarray, palette: Palette, alpha: 
 def draw_predictions(samples: Sequence[Panel], classes: Sequence[str], palette: Palette, out: Path) -> None:
     """Draws one row per sample: image, ground truth, prediction, errors. Writes a PNG 1800 pixels wide.
 
-    The errors are pink over the dimmed image, ignored pixels grey, and each row tells its pixel accuracy. Where any
-    sample has no truth, the columns are image, prediction and the two overlaid. The legend names the classes that
-    occur.
+    The errors are pink over the dimmed image, ignored pixels grey, or of another colour where a class is grey. Each
+    row tells its pixel accuracy. Where any sample has no truth, the columns are image, prediction and the two
+    overlaid. The legend names the classes that occur.
 
     Args:
         samples: at least one; the sizes of their images may differ.
@@ -121,7 +122,7 @@ def _draw_row(row: Sequence[Axes], sample: Panel, palette: Palette, with_truth: 
         ignored = sample.truth == IGNORE_INDEX
         wrong = (sample.prediction != sample.truth) & ~ignored
         pictures.insert(1, _colourise(sample.truth, palette))
-        pictures.append(_error_picture(sample.image, wrong, ignored))
+        pictures.append(_error_picture(sample.image, wrong, ignored, ignored_colour(palette)))
         accuracy = f'{100 * (1 - wrong.sum() / (~ignored).sum()):.1f} %' if not ignored.all() else 'undefined'
         row[-1].set_xlabel(f'pixel accuracy {accuracy}', fontsize=9)
     else:
@@ -133,9 +134,11 @@ def _draw_row(row: Sequence[Axes], sample: Panel, palette: Palette, with_truth: 
     row[0].set_xlabel(sample.name, fontsize=9)
 
 
-def _error_picture(image: np.ndarray, wrong: np.ndarray, ignored: np.ndarray) -> np.ndarray:
+def _error_picture(
+    image: np.ndarray, wrong: np.ndarray, ignored: np.ndarray, colour_of_ignored: Sequence[int]
+) -> np.ndarray:
     picture = (0.4 * image).astype(np.uint8)
-    picture[ignored] = IGNORED_COLOUR
+    picture[ignored] = colour_of_ignored
     picture[wrong] = WRONG_COLOUR
     return picture
 
@@ -150,8 +153,8 @@ def _check_ids(labels: np.ndarray, palette: Palette, where: str) -> None:
 
 
 def _colourise(labels: np.ndarray, palette: Palette) -> np.ndarray:
-    """(H, W) class ids to (H, W, 3) uint8; ignored pixels grey."""
-    picture = np.full((*labels.shape, 3), IGNORED_COLOUR, dtype=np.uint8)
+    """(H, W) class ids to (H, W, 3) uint8; ignored pixels in a colour that no class has."""
+    picture = np.full((*labels.shape, 3), ignored_colour(palette), dtype=np.uint8)
     known = labels != IGNORE_INDEX
     picture[known] = np.asarray(palette, dtype=np.uint8)[labels[known]]
     return picture
@@ -169,7 +172,7 @@ def _legend_handles(
     if with_truth:
         entries.append((WRONG_COLOUR, 'wrong pixel'))
     if IGNORE_INDEX in occurring:
-        entries.append((IGNORED_COLOUR, 'ignored pixel'))
+        entries.append((ignored_colour(palette), 'ignored pixel'))
     return [
         Patch(facecolor=tuple(channel / 255 for channel in colour), edgecolor='0.6', linewidth=0.5, label=name)
         for colour, name in entries

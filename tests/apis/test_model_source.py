@@ -89,8 +89,9 @@ def test_errors_name_what_is_missing(run: Path, config: Path, tmp_path: Path) ->
 
 
 def test_command_line_is_parted(run: Path, config: Path) -> None:
-    assert split_model([str(run), 'a.png', 'b.png']) == ([str(run)], ['a.png', 'b.png'])
-    assert split_model([str(config), 'iter_3.pth', 'a.png']) == ([str(config), 'iter_3.pth'], ['a.png'])
-    assert split_model(['nowhere', 'a.png']) == (['nowhere'], ['a.png'])
+    assert split_model([str(run), 'a.png', 'b.png']) == (str(run), None, ['a.png', 'b.png'])
+    assert split_model([str(config), 'iter_3.pth', 'a.png']) == (str(config), 'iter_3.pth', ['a.png'])
+    assert split_model([str(config)]) == (str(config), None, [])
+    assert split_model(['nowhere', 'a.png']) == ('nowhere', None, ['a.png'])
     with pytest.raises(UserError, match='MODEL is missing'):
         split_model([])

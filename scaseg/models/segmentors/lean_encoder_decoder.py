@@ -25,6 +25,7 @@ from ..backbones import LeveledEncoder, TIMMFeatures
 from ..decode_heads.mask_classification_head import MaskClassificationHead
 from ..layers import MaskPrediction
 from .class_scores import Box, ClassScores, Size, Window
+from .confidence import label_confidence
 from .row_scores import MaskScores, MaskWindow, RowScores
 
 
@@ -43,7 +44,8 @@ class LeanEncoderDecoder(EncoderDecoder):
             from scratch. Weights that match less than 95 % of the encoder's tensors are refused.
         kwargs: of mmseg's ``EncoderDecoder``. ``test_cfg`` takes two more keys: ``resampling='once'`` resizes scores
             to the image's size directly, ``'twice'`` by way of the network's input as mmseg does; ``full_logits=True``
-            puts the scores of all classes at the image's size into ``seg_logits`` of the predictions.
+            puts the scores of all classes at the image's size into ``seg_logits`` of the predictions, and
+            ``confidence=True`` the probability of each label into ``confidence``.
 
     Raises:
         ValueError: at construction, channels or strides of one of our encoders do not fit a head, or ``test_cfg``
@@ -143,6 +145,8 @@ class LeanEncoderDecoder(EncoderDecoder):
     def label(self, sample: SegDataSample, scores: ClassScores | RowScores, are_probabilities: bool) -> None:
         """Put the labels that scores give, and what ``full_logits`` asks for, into the sample of an image."""
         size = tuple(sample.ori_shape[:2])
+        if self.test_cfg.get('confidence', False):
+            sample.confidence = PixelData(data=label_confidence(scores, size, are_probabilities))
         keeps_scores = self.test_cfg.get('full_logits', False)
         if scores.num_classes > 1 and not keeps_scores:
             sample.pred_sem_seg = PixelData(data=scores.labels(size))

@@ -55,18 +55,19 @@ class RowScores(ABC):
     def labels(self, size: Size) -> Tensor:
         """The class of every pixel, (1, H, W) int64: the first one of those with the largest score."""
         labels = torch.empty(1, *size, dtype=torch.int64, device=self.device)
-        for rows, scores in self.at(size)._bands():
+        for rows, scores in self.at(size).bands():
             labels[:, rows] = scores.max(dim=1).indices  # on a CPU twice as fast as argmax
         return labels
 
     def resized(self, size: Size) -> Tensor:
         """Scores (1, K, H, W) of all classes, float32."""
         full = torch.empty(1, self.num_classes, *size, device=self.device)
-        for rows, scores in self.at(size)._bands():
+        for rows, scores in self.at(size).bands():
             full[:, :, rows] = scores
         return full
 
-    def _bands(self) -> Iterator[tuple[slice, Tensor]]:
+    def bands(self) -> Iterator[tuple[slice, Tensor]]:
+        """All rows, a band at a time: which ones, and their scores (1, K, n, W)."""
         height, step = self.size[0], rows_at_once(self.row_cost, self.device)
         for first in range(0, height, step):
             which = slice(first, min(first + step, height))
