@@ -5,11 +5,13 @@ import shutil
 import subprocess
 from pathlib import Path
 
+import mmseg
 import pytest
 
 from scaseg.apis.config import load_config
 
 REPOSITORY = Path(__file__).parents[1]
+MMSEG = Path(mmseg.__file__).parent / '.mim'  # configs come with the package
 PAGES = [REPOSITORY / name for name in ('README.md', 'CONTRIBUTING.md')] + sorted((REPOSITORY / 'docs').glob('*.md'))
 
 
@@ -48,7 +50,7 @@ def test_configs_that_the_pages_show_can_be_loaded(tmp_path: Path) -> None:
         if "data = 'data/farm'" in block:  # needs the folder: test_own_data.py has it
             continue
         path = tmp_path / 'configs/scaseg/shown.py'
-        path.write_text(block)
+        path.write_text(block.replace("'mmsegmentation/", f"'{MMSEG}/"))
         load_config(path)
 
 
