@@ -15,6 +15,7 @@ from .check_files import check_before_training
 from .checkpoint import check_resumable, find_resumable, report_initialisation
 from .checks import check_data, check_device
 from .config import load_config
+from .config_agreement import unlikely
 
 
 def train(
@@ -78,10 +79,8 @@ def _announce(runner: Runner, cfg: Config) -> None:
     runner.logger.info(f'images: {", ".join(counts)}')
     if not cfg.resume and any(Path(cfg.work_dir).glob('iter_*.pth')):
         runner.logger.warning(f'{cfg.work_dir} holds checkpoints of an earlier run; --resume would go on from them')
-    schedulers = cfg.get('param_scheduler') or []
-    ends = [scheduler.end for scheduler in schedulers if 'end' in scheduler and not scheduler.get('by_epoch', True)]
-    if ends and 'max_iters' in cfg.train_cfg and max(ends) != cfg.train_cfg.max_iters:
-        runner.logger.warning(f'param_scheduler ends at {max(ends)}, train_cfg.max_iters is {cfg.train_cfg.max_iters}')
+    for warning in unlikely(cfg):
+        runner.logger.warning(warning)
 
 
 def _settle_resume(cfg: Config, resume: str | None) -> None:

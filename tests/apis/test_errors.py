@@ -47,9 +47,9 @@ def at(root: Path) -> dict:
             {'mdoel.pretrained': None},
             r"--cfg-options mdoel\.pretrained: .* has no key 'mdoel'; did you mean 'model'",
         ),
-        ({'max_iters': 9}, r"'max_iters' was only used while .* was read; set .*param_scheduler\.1\.end"),
+        ({'num_classes': 9}, r"'num_classes' was only used while .* was read; set .*decode_head\.num_classes"),
         ({'optim_wrapper.paramwise_cfg.custom_keys.decode_head.lr_mul': 2.0}, r"decode_head: unknown \['lr_mul'\]"),
-        ({'model.decode_head.num_classes': '10'}, r"num_classes='10', but"),
+        ({'model.decode_head.num_classes': '10'}, r"num_classes='10': SCASegHead expects an integer"),
         ({'model.decode_head.ffn_ratio': -1.0}, r'tiny\.py: '),
         ({'param_scheduler.9.end': 4}, r'--cfg-options param_scheduler\.9\.end'),
         (
