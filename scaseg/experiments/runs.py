@@ -151,7 +151,8 @@ def _metric_key(cfg: Config) -> str:
 
 
 def _added_options(metric_key: str) -> dict[str, Any]:
-    return {f'{metric_key}.per_class': True, f'{metric_key}.class_table': False}
+    """What a comparison asks for: tensors of one name start alike in all variants, and classes have figures."""
+    return {'paired_init': True, f'{metric_key}.per_class': True, f'{metric_key}.class_table': False}
 
 
 def _check_model(cfg: Config) -> None:
