@@ -2,34 +2,26 @@
 
 import logging
 import re
-import zipfile
 from collections.abc import Sequence
 from pathlib import Path
 
 from mmengine.logging import print_log
-from mmengine.runner import CheckpointLoader
 from torch import Tensor, nn
 
 from scaseg.errors import UserError
 from scaseg.weights import read_checkpoint as read_file
+from scaseg.weights.checkpoint_file import is_whole
 
 
 def read_checkpoint(path: str | Path) -> dict:
     """Read a checkpoint onto the CPU.
 
     Args:
-        path: a file, or any address that mmengine loads from (``https://…``).
+        path: a file or an address (``https://…``).
 
     Raises:
         UserError: there is no such file, or it is damaged or no checkpoint.
     """
-    if '://' in str(path):
-        return CheckpointLoader.load_checkpoint(str(path), map_location='cpu')
-    path = Path(path)
-    if not path.is_file():
-        folder = path if path.is_dir() else path.parent
-        others = ', '.join(sorted(str(other) for other in folder.glob('*.pth')))
-        raise UserError(f'{path}: no such checkpoint' + (f'; {folder} holds {others}' if others else ''))
     checkpoint = read_file(path)
     if not isinstance(checkpoint, dict) or not state_dict_of(checkpoint):
         raise UserError(f'{path}: this file holds no state dict')
@@ -130,21 +122,12 @@ def find_resumable(work_dir: str | Path) -> Path | None:
     pointer = work_dir / 'last_checkpoint'
     named = Path(pointer.read_text().strip()).name if pointer.is_file() else ''
     for path in sorted(found, key=lambda path: (path.name == named, path.stat().st_mtime), reverse=True):
-        if _is_whole(path):
+        if is_whole(path):
             return path
         print_log(f'{path} is damaged: passed over', logger='current', level=logging.WARNING)
     if found:
         raise UserError(f'{work_dir}: all checkpoints are damaged ({_shorten([path.name for path in found])})')
     return None
-
-
-def _is_whole(path: Path) -> bool:
-    """Whether all parts of a checkpoint, which is a zip file, have the checksums that were written with them."""
-    try:
-        with zipfile.ZipFile(path) as archive:
-            return archive.testzip() is None
-    except (zipfile.BadZipFile, OSError):
-        return False
 
 
 def _shorten(names: Sequence[str], limit: int = 3) -> str:

@@ -9,8 +9,9 @@ from mmengine.logging import print_log
 from torch import nn
 
 from ..errors import UserError
+from .checkpoint_file import read_checkpoint
 from .layouts import StateDict, to_encoder_layout
-from .store import find_weights, read_checkpoint
+from .store import find_weights
 from .timm_hub import PREFIX, read_timm_weights
 
 REQUIRED_SHARE = 0.95  # of the encoder's tensors

@@ -1,30 +1,25 @@
-"""Where weight files lie, how a missing one is fetched, and how one is read."""
+"""Where weight files lie, and how a missing one is fetched."""
 
 import difflib
 import os
-import pickle
-import socket
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from hashlib import sha256
 from http.client import HTTPException
 from importlib.util import find_spec
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import Any
 
-import numpy as np
 import torch
 from mmengine.logging import print_log
-from safetensors.torch import load_file
 
 from ..errors import UserError
+from .checkpoint_file import read_checkpoint
+from .remote import NETWORK_TIMEOUT, local_copy, network_timeout
 from .table import TABLE, EncoderWeights, WeightFile
 
 FOLDER_VARIABLE = 'SCASEG_PRETRAINED'
 DEFAULT_FOLDER = Path('data/pretrained')
 SUFFIXES = ('.pth', '.safetensors', '.npz')
-NETWORK_TIMEOUT = 30.0  # seconds without a byte: a dead mirror must not hold up the next one
 
 
 def search_folders() -> list[Path]:
@@ -44,14 +39,14 @@ def search_folders() -> list[Path]:
 
 
 def find_weights(name_or_path: str) -> Path:
-    """The file behind a name of the table or a path, downloaded if need be.
+    """The file behind a name of the table, a path or an address, downloaded if need be.
 
     Raises:
         UserError: the name is unknown, the path is no file, a file fails its checksum, or nothing could be found.
     """
     if name_or_path in TABLE:
         return obtain(TABLE[name_or_path], search_folders())
-    path = Path(name_or_path).expanduser()
+    path = local_copy(name_or_path)
     if path.is_file():
         return path
     alike = difflib.get_close_matches(name_or_path, TABLE, n=1)
@@ -121,54 +116,12 @@ def download(weights: EncoderWeights, folders: Sequence[Path]) -> Path:
     )
 
 
-def read_checkpoint(path: Path) -> Any:
-    """What a .safetensors file, a .npz file or one of torch.save holds, tensors on the CPU; no code in it is run.
-
-    Training frameworks store objects of their own beside the tensors (mmengine's HistoryBuffer, numpy arrays,
-    argparse.Namespace), which ``weights_only`` refuses. They are read as empty placeholders: nothing here needs them.
-
-    Raises:
-        UserError: the file is truncated, no checkpoint, or more than placeholders can stand for.
-    """
-    try:
-        if path.suffix == '.safetensors':
-            return load_file(path)
-        if path.suffix == '.npz':
-            with np.load(path, allow_pickle=False) as arrays:
-                return {name: torch.from_numpy(array) for name, array in arrays.items()}
-        try:
-            return torch.load(path, map_location='cpu', weights_only=True)
-        except pickle.UnpicklingError:
-            if not hasattr(
-                torch.serialization, 'get_unsafe_globals_in_checkpoint'
-            ):  # torch before 2.6 has to trust it
-                return torch.load(path, map_location='cpu', weights_only=False)
-            foreign = torch.serialization.get_unsafe_globals_in_checkpoint(path)
-            with torch.serialization.safe_globals([(_Placeholder, name) for name in foreign]):
-                return torch.load(path, map_location='cpu', weights_only=True)
-    except Exception as error:  # a damaged pickle can raise anything at all
-        raise UserError(
-            f'{path} is truncated or no checkpoint of tensors ({type(error).__name__}: {_first_line(error)}); '
-            'fetch it again, or save its state dict alone'
-        ) from error
-
-
-class _Placeholder:
-    """Stands for an object of a class that is not needed: takes any arguments and any state, keeps nothing."""
-
-    def __init__(self, *args: Any) -> None:
-        pass
-
-    def __setstate__(self, state: Any) -> None:
-        pass
-
-
 def _fetch(file: WeightFile, url: str, folder: Path) -> Path:
     """One file from one URL. It takes its name only once it is complete, has its checksum and can be read."""
     folder.mkdir(parents=True, exist_ok=True)
     with TemporaryDirectory(prefix='.download-', dir=folder) as scratch:
         incoming = Path(scratch, file.file_name)
-        with _network_timeout(NETWORK_TIMEOUT):
+        with network_timeout(NETWORK_TIMEOUT):
             torch.hub.download_url_to_file(url, str(incoming), hash_prefix=file.sha256)
         read_checkpoint(incoming)
         if file.sha256 is None:
@@ -203,17 +156,5 @@ def sha256_of(path: Path) -> str:
     return digest.hexdigest()
 
 
-@contextmanager
-def _network_timeout(seconds: float) -> Iterator[None]:
-    """torch.hub's download takes no timeout of its own."""
-    before = socket.getdefaulttimeout()
-    socket.setdefaulttimeout(seconds)
-    try:
-        yield
-    finally:
-        socket.setdefaulttimeout(before)
-
-
 def _first_line(error: BaseException) -> str:
-    text = str(error).rpartition('WeightsUnpickler error:')[2].strip()  # torch puts a page of advice before the cause
-    return (text.splitlines() or [type(error).__name__])[0][:200]
+    return (str(error).splitlines() or [type(error).__name__])[0][:200]

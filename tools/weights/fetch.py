@@ -6,30 +6,25 @@ python tools/weights/fetch.py mscan-t --dir weights  the same, into another fold
 """
 
 import argparse
-import sys
 from pathlib import Path
 
+from scaseg.apis.cli import run_tool
 from scaseg.errors import UserError
 from scaseg.weights.store import find_local, obtain, search_folders
 from scaseg.weights.table import TABLE, EncoderWeights
 
 
-def main() -> int:
+def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument('names', nargs='*', metavar='NAME', help='names from the list; none prints the list')
     parser.add_argument('--dir', type=Path, help='folder to look in and download to (default: see docs/pretrained.md)')
     args = parser.parse_args()
     folders = [args.dir] if args.dir else search_folders()
-    try:
-        for name in args.names:
-            print(f'{name}: {obtain(_entry(name), folders)}')
-    except UserError as error:
-        print(error, file=sys.stderr)
-        return 2
+    for name in args.names:
+        print(f'{name}: {obtain(_entry(name), folders)}')
     if not args.names:
         for weights in TABLE.values():
             print(f'{weights.name:<18}  {_place(weights, folders):<60}  {weights.licence}')
-    return 0
 
 
 def _entry(name: str) -> EncoderWeights:
@@ -46,4 +41,4 @@ def _place(weights: EncoderWeights, folders: list[Path]) -> str:
 
 
 if __name__ == '__main__':
-    sys.exit(main())
+    run_tool(main)

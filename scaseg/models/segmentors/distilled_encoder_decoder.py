@@ -7,7 +7,6 @@ are public: which features, which classifier and which distances are our design 
 """
 
 from collections.abc import Sequence
-from pathlib import Path
 from typing import Any
 
 import torch
@@ -19,7 +18,7 @@ from mmseg.utils import add_prefix
 from torch import Tensor
 
 from scaseg.errors import UserError
-from scaseg.weights import read_checkpoint
+from scaseg.weights import local_copy, read_checkpoint
 from scaseg.weights.layouts import unwrap
 from scaseg.weights.load import compare
 
@@ -176,7 +175,7 @@ def _check_same_task(student: LeanEncoderDecoder, teacher: LeanEncoderDecoder) -
 
 
 def _load_teacher(teacher: LeanEncoderDecoder, checkpoint: str) -> None:
-    path = Path(checkpoint)
+    path = local_copy(checkpoint)
     if not path.is_file():
         raise UserError(
             f'model.teacher_checkpoint={checkpoint!r}: no such file; train the teacher first, or name yours'

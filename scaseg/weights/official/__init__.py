@@ -11,9 +11,9 @@ from pathlib import Path
 from torch import Tensor, nn
 
 from ...errors import UserError
+from ..checkpoint_file import read_checkpoint
 from ..layouts import unwrap
 from ..load import compare
-from ..store import read_checkpoint
 from .ccnet import convert_ccnet
 from .seaformer import convert_seaformer
 from .segformer import convert_segformer
