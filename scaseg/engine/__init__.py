@@ -11,6 +11,7 @@ from .prediction_hook import PredictionHook
 from .progress_logger_hook import ProgressLoggerHook
 from .run_checkpoint_hook import RunCheckpointHook
 from .runner import QuietRunner
+from .strip_statistics_hook import StripStatisticsHook
 
 __all__ = [
     'AtomicLocalBackend',
@@ -25,6 +26,7 @@ __all__ = [
     'ProgressLoggerHook',
     'QuietRunner',
     'RunCheckpointHook',
+    'StripStatisticsHook',
     'build_paired',
     'exact_dataloader',
 ]

@@ -1,5 +1,6 @@
 """Pictures for people: training curves, predictions beside the truth, and what a network says about a picture."""
 
+from .attention_views import AttentionView, LayerView, StripView
 from .confusion import draw_confusion
 from .curves import Curve, Scalars, plot_curves, read_scalars
 from .legend import add_legend, area_entries
@@ -9,10 +10,13 @@ from .result import PICTURES, Result, picture_paths
 
 __all__ = [
     'PICTURES',
+    'AttentionView',
     'Curve',
+    'LayerView',
     'Panel',
     'Result',
     'Scalars',
+    'StripView',
     'add_legend',
     'area_entries',
     'check_replaceable',
