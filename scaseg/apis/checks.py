@@ -16,8 +16,10 @@ from mmseg.registry import DATASETS
 
 from scaseg.datasets import FolderDataset
 from scaseg.datasets.file_listing import describe_left_out, list_files
-from scaseg.datasets.folder import describe_folder
+from scaseg.datasets.folder import describe_folder, match_split
 from scaseg.errors import UserError
+
+from .band_checks import check_bands
 
 
 def check_data(cfg: Config, dataloaders: Sequence[str]) -> None:
@@ -37,9 +39,12 @@ def check_data(cfg: Config, dataloaders: Sequence[str]) -> None:
             continue
         for key, dataset in leaf_datasets(f'{loader}.dataset', cfg[loader].dataset):
             kind = dataset['type'] if isinstance(dataset['type'], type) else DATASETS.get(dataset['type'])
-            if issubclass(kind, BaseSegDataset) and is_local(dataset):
+            if issubclass(kind, FolderDataset):
+                match_split(describe_folder(dataset['data_root']), dataset.get('split', 'train'))
+            elif issubclass(kind, BaseSegDataset) and is_local(dataset):
                 _check_files(key, dataset, kind)
             _check_classes(cfg, key, dataset, kind)
+            check_bands(cfg, f'{key}.pipeline', dataset.get('pipeline'))
 
 
 def check_device(cfg: Config) -> None:

@@ -7,7 +7,8 @@ from typing import Any
 
 from mmengine.config import Config, ConfigDict
 
-from scaseg.datasets.dataset_yaml import Description
+from scaseg.datasets.checked_loaders import FILE_LOADERS
+from scaseg.datasets.dataset_yaml import Bands, Description
 from scaseg.datasets.folder import describe_folder
 from scaseg.errors import UserError
 
@@ -45,10 +46,14 @@ def apply_data(cfg: Config) -> None:
             for step in pipeline:
                 if step['type'] == 'CheckLabels':
                     step['num_classes'] = classes
+            if description.bands is not None:
+                pipeline = _for_bands(pipeline, len(description.bands.mean))
             data_set = dict(type='FolderDataset', data_root=str(folder), split=split, pipeline=pipeline)
             cfg[loader]['dataset'] = ConfigDict(data_set)
     if recipe:
         cfg.tta_pipeline = recipe['tta']
+    if description.bands is not None:
+        _take_bands(cfg, description.bands)
     for key in ('val_evaluator', 'test_evaluator'):  # ids of another benchmark's server
         for evaluator in _as_list(cfg.get(key)):
             evaluator.pop('label_ids', None)
@@ -66,6 +71,30 @@ def _set_classes(cfg: Config, description: Description) -> None:
                 f'{cfg.filename}: {key}.class_weight has {len(weights)} weights, {description.root} has {classes} '
                 f'classes: give others, or {key}.class_weight=None'
             )
+
+
+def _for_bands(node: Any, bands: int) -> Any:
+    """A pipeline, with the transforms for any number of bands in place of those for colours."""
+    if isinstance(node, list | tuple):
+        return [_for_bands(child, bands) for child in node]
+    if not isinstance(node, dict):
+        return node
+    if node.get('type') in FILE_LOADERS and 'Image' in node['type']:
+        return dict(type='LoadBands', bands=bands)
+    if node.get('type') == 'PhotoMetricDistortion':
+        return dict(type='BandJitter')
+    return {key: _for_bands(value, bands) if key == 'transforms' else value for key, value in node.items()}
+
+
+def _take_bands(cfg: Config, bands: Bands) -> None:
+    """Let the model take bands: their statistics, and as many channels of the encoder."""
+    old = cfg.model.get('data_preprocessor') or {}
+    kept = {key: old[key] for key in ('size', 'size_divisor', 'pad_val', 'seg_pad_val', 'test_cfg') if key in old}
+    new = dict(type='BandDataPreProcessor', mean=list(bands.mean), std=list(bands.std), **kept)
+    cfg.model.data_preprocessor = ConfigDict(new)
+    cfg.model.backbone.in_channels = len(bands.mean)
+    if cfg.get('tta_pipeline') is not None:
+        cfg.tta_pipeline = _for_bands(cfg.tta_pipeline, len(bands.mean))
 
 
 def _recipe(cfg: Config) -> dict[str, list[dict]]:

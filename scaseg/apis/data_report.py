@@ -11,7 +11,8 @@ from markupsafe import Markup
 from prettytable import PrettyTable
 
 from scaseg.datasets import LoadLabels
-from scaseg.datasets.decoding import DecodingError, decode_image
+from scaseg.datasets.bands import as_picture, decode_bands
+from scaseg.datasets.decoding import DecodingError
 from scaseg.datasets.inspection import Finding, SampleFacts
 from scaseg.errors import UserError
 from scaseg.visualization.class_shares import draw_class_shares
@@ -124,13 +125,13 @@ def _pictures(finding: Finding, splits: Sequence[Split]) -> list[Markup]:
 def _picture(sample: SampleFacts, splits: Sequence[Split]) -> np.ndarray | None:
     """The image, with its labels where they have its size; ``None`` where it cannot be read."""
     try:
-        image = decode_image(Path(sample.image_path).read_bytes(), allow_damage=True)
+        image = decode_bands(Path(sample.image_path).read_bytes())
     except (DecodingError, OSError):
         return None
-    if image.dtype != np.uint8:
-        image = cv2.normalize(image, np.empty(0), 0, 255, cv2.NORM_MINMAX, cv2.CV_8U)
+    if image.dtype != np.uint8 or image.shape[2] != 3:
+        image = as_picture(image, [min(band, image.shape[2] - 1) for band in range(3)])
     height, width = round(image.shape[0] * WIDTH / image.shape[1]) or 1, WIDTH
-    small = cv2.cvtColor(cv2.resize(image, (width, height), interpolation=cv2.INTER_AREA), cv2.COLOR_BGR2RGB)
+    small = cv2.resize(image, (width, height), interpolation=cv2.INTER_AREA)
     for split in splits:
         info = next((info for info in split.infos if info['img_path'] == sample.image_path), None)
         if info is not None and sample.label_size == sample.image_size and not sample.stray:

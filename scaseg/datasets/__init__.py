@@ -4,12 +4,14 @@ from .camvid import CamVidDataset
 from .checked_loaders import with_checked_loaders
 from .folder import FolderDataset
 from .toy_scenes import ToyScenes
-from .transforms import CheckLabels, LoadImage, LoadLabels
+from .transforms import BandJitter, CheckLabels, LoadBands, LoadImage, LoadLabels
 
 __all__ = [
+    'BandJitter',
     'CamVidDataset',
     'CheckLabels',
     'FolderDataset',
+    'LoadBands',
     'LoadImage',
     'LoadLabels',
     'ToyScenes',

@@ -8,6 +8,7 @@ ignore: [0, 255]             # values of pixels that belong to no class
 train: {images: images/train, labels: masks/train}
 val: {images: images/val, labels: masks/val}
 label_ending: _mask          # masks/train/a_mask.png belongs to images/train/a.jpg
+bands: {mean: [1200.5, 900.2, 800.1, 2500.0], std: [400.1, 300.0, 320.5, 800.9], show: [2, 1, 0]}
 """
 
 from collections.abc import Mapping
@@ -23,7 +24,8 @@ from .folder_layout import SPLITS, Source
 from .label_code import IGNORED, LabelCode, unpack_colour
 
 NAME = 'dataset.yaml'
-KEYS = {'labels', 'classes', 'ignore', 'image_ending', 'label_ending', *SPLITS}
+KEYS = {'labels', 'classes', 'ignore', 'image_ending', 'label_ending', 'bands', *SPLITS}
+BAND_KEYS = {'mean', 'std', 'show'}
 CLASS_KEYS = {'name', 'values', 'colour'}
 SOURCE_KEYS = {'images', 'labels', 'names', 'share', 'rest', 'seed'}
 MOST_CLASSES = 255  # 0..254; 255 is the id that is ignored
@@ -39,6 +41,20 @@ class LabelClass:
 
 
 @dataclass(frozen=True)
+class Bands:
+    """Images of other bands than three colours of 8 bits.
+
+    Attributes:
+        mean, std: of each band, in the units of the files.
+        show: the bands that pictures show as red, green and blue.
+    """
+
+    mean: tuple[float, ...]
+    std: tuple[float, ...]
+    show: tuple[int, int, int]
+
+
+@dataclass(frozen=True)
 class Description:
     """What a ``dataset.yaml`` says.
 
@@ -49,6 +65,7 @@ class Description:
         ignore: values of pixels that belong to no class.
         sources: where the files of each split lie.
         image_ending, label_ending: see ``folder_layout.match_files``.
+        bands: ``None`` for three colours of 8 bits.
     """
 
     root: Path
@@ -58,13 +75,15 @@ class Description:
     sources: Mapping[str, Source]
     image_ending: str = ''
     label_ending: str = ''
+    bands: Bands | None = None
 
     @property
     def metainfo(self) -> dict[str, Any]:
-        """``classes`` and ``palette`` as mmseg's data sets have them."""
+        """``classes`` and ``palette`` as mmseg's data sets have them, and ``picture_bands`` of images with bands."""
         return {
             'classes': tuple(entry.name for entry in self.classes),
             'palette': [list(entry.colour) for entry in self.classes],
+            **({} if self.bands is None else {'picture_bands': self.bands.show}),
         }
 
     def label_code(self) -> LabelCode:
@@ -97,6 +116,7 @@ def read_description(path: Path) -> Description:
         sources={split: reader.source(split, content[split]) for split in SPLITS if split in content},
         image_ending=reader.text('image_ending', content.get('image_ending', '')),
         label_ending=reader.text('label_ending', content.get('label_ending', '')),
+        bands=reader.bands(content['bands']) if 'bands' in content else None,
     )
     if not description.sources:
         reader.refuse('train', None, 'the folders of images and labels: {images: images/train, labels: masks/train}')
@@ -191,6 +211,23 @@ class _Reader:
                 self.refuse(f'{key}.{name}', entry[name], getattr(kind, '__name__', 'text'))
         return Source(**{'labels': None, **entry})
 
+    def bands(self, value: object) -> Bands:
+        entry = self.mapping('bands', value, BAND_KEYS)
+        mean, std = self.numbers('bands.mean', entry.get('mean')), self.numbers('bands.std', entry.get('std'))
+        if len(mean) != len(std) or min(std) <= 0:
+            self.refuse('bands.std', entry.get('std'), f'{len(mean)} numbers above 0, one for each band')
+        show = entry.get('show', [min(index, len(mean) - 1) for index in range(3)])
+        known = range(len(mean))
+        if not (isinstance(show, list) and len(show) == 3 and all(type(x) is int and x in known for x in show)):
+            self.refuse('bands.show', show, f'three bands, each 0 to {len(mean) - 1}')
+        return Bands(mean, std, (show[0], show[1], show[2]))
+
+    def numbers(self, key: str, value: object) -> tuple[float, ...]:
+        if not (isinstance(value, list) and value and all(type(x) in (int, float) for x in value)):
+            self.refuse(key, value, 'a list with a number for each band; tools/data/describe.py writes it')
+        assert isinstance(value, list)
+        return tuple(float(x) for x in value)
+
     def check_once(self, description: Description) -> None:
         """Every name and every value stands once."""
         owners: dict[int, str] = {}
@@ -225,6 +262,8 @@ def write_description(description: Description, notes: Mapping[str, str] | None 
     for key in ('image_ending', 'label_ending'):
         if getattr(description, key):
             lines.append(f'{key}: {_in_one_line(getattr(description, key))}')
+    if description.bands is not None:
+        lines.append(f'bands: {_in_one_line({name: list(value) for name, value in vars(description.bands).items()})}')
     return '\n'.join(lines) + '\n'
 
 

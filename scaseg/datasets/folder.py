@@ -40,6 +40,7 @@ class FolderDataset(BaseSegDataset):
         self.description = describe_folder(data_root)
         self.split = split
         self.label_code = self.description.label_code()
+        self.has_bands = self.description.bands is not None
         metainfo = self.description.metainfo
         kwargs['pipeline'] = with_checked_loaders(kwargs.get('pipeline', []))  # mmseg's know nothing of a label code
         super().__init__(data_root=str(data_root), metainfo=metainfo, data_prefix={}, img_suffix=None, **kwargs)
@@ -59,8 +60,8 @@ class FolderDataset(BaseSegDataset):
         ]
 
     def get_data_info(self, idx: int) -> dict:
-        """What mmseg's data sets give for a sample, and the code of its label file."""
-        return {**super().get_data_info(idx), 'label_code': self.label_code}
+        """What mmseg's data sets give, the code of the label file, and whether the image is read as bands."""
+        return {**super().get_data_info(idx), 'label_code': self.label_code, 'has_bands': self.has_bands}
 
 
 def describe_folder(path: str | Path) -> Description:

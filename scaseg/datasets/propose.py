@@ -11,7 +11,8 @@ import numpy as np
 
 from scaseg.errors import UserError
 
-from .dataset_yaml import MOST_CLASSES, Description, LabelClass, default_palette
+from .bands import decode_bands, mean_and_std, needs_bands, sum_bands
+from .dataset_yaml import MOST_CLASSES, Bands, Description, LabelClass, default_palette
 from .decoding import DecodingError, LabelFile, decode_labels
 from .file_listing import list_files
 from .folder_layout import Source, find_endings, find_sources, match_files
@@ -92,13 +93,38 @@ def _propose(root: Path, state: int) -> Proposal:
             'there can be classes. Edges were smoothed, or files compressed with loss: export the labels again'
         )
     classes, ignore = _name_classes(root, sorted(pixels), colours, found, remarks)
-    description = Description(root, colours, classes, ignore, _present(sources, matched), *endings)
+    bands = _find_bands([image for image, _ in matched['train'].pairs])
+    description = Description(root, colours, classes, ignore, _present(sources, matched), *endings, bands)
+    if bands is not None:
+        remarks.append(f'The images have {len(bands.mean)} bands, or more than 8 bits: they are read as bands.')
     images = {split: len(matched[split].pairs) for split in description.sources}
     return Proposal(description, images, pixels, files, len(paths), remarks)
 
 
 def _present(sources: dict[str, Source], matched: dict) -> dict[str, Source]:
     return {split: source for split, source in sources.items() if matched[split].pairs or matched[split].images_alone}
+
+
+def _find_bands(paths: Sequence[Path]) -> Bands | None:
+    """Statistics of images that are more than three colours of 8 bits; the first one decides."""
+    if not paths or not needs_bands(_read_bands(paths[0]), paths[0].suffix):
+        return None
+    sums = sum_bands(_read_bands(paths[0]))
+    with ThreadPoolExecutor() as pool:
+        for path, other in zip(paths[1:], pool.map(lambda path: sum_bands(_read_bands(path)), paths[1:]), strict=True):
+            if other.shape != sums.shape:
+                raise UserError(f'{path}: {len(other)} bands, {paths[0]} has {len(sums)}: every image needs as many')
+            sums = sums + other
+    mean, std = mean_and_std(sums)
+    last = len(mean) - 1
+    return Bands(tuple(mean), tuple(std), (0, min(1, last), min(2, last)))
+
+
+def _read_bands(path: Path) -> np.ndarray:
+    try:
+        return decode_bands(path.read_bytes())
+    except (DecodingError, OSError) as error:
+        raise UserError(f'{path}: this image cannot be read: {error}; restore it, or take it away') from error
 
 
 def _read_values(path: Path) -> _Values:

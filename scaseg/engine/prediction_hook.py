@@ -1,5 +1,6 @@
 """Pictures of predictions, made while a test runs."""
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +13,7 @@ from mmengine.runner import Runner
 from mmseg.structures import SegDataSample
 from torch import Tensor
 
+from scaseg.datasets.bands import as_picture, decode_bands
 from scaseg.visualization import Panel, add_legend, area_entries, draw_predictions, overlay
 
 
@@ -47,7 +49,7 @@ class PredictionHook(Hook):
             in_figure = self.figure is not None and place in self.chosen
             if self.show_dir is None and not in_figure:
                 continue
-            panel = _panel(sample, data_batch['inputs'], index)
+            panel = _panel(sample, data_batch['inputs'], index, meta.get('picture_bands'))
             if self.show_dir is not None:
                 painted = overlay(panel.image, panel.prediction, meta['palette'])
                 painted = add_legend(painted, area_entries(panel.prediction, meta['classes'], meta['palette']))
@@ -66,11 +68,13 @@ class PredictionHook(Hook):
             draw_predictions(ordered, meta['classes'], meta['palette'], self.figure)
 
 
-def _panel(sample: SegDataSample, inputs: list, index: int) -> Panel:
+def _panel(sample: SegDataSample, inputs: list, index: int, bands: Sequence[int] | None) -> Panel:
     prediction = _labels(sample.pred_sem_seg.data)
     truth = _labels(sample.gt_sem_seg.data) if 'gt_sem_seg' in sample else None
     path = Path(sample.img_path)
-    if path.is_file():
+    if path.is_file() and bands is not None:
+        image = as_picture(decode_bands(path.read_bytes()), bands)
+    elif path.is_file():
         image = mmcv.imread(str(path), channel_order='rgb')
     else:  # a data set without files: take the image from the batch, at the size of the prediction
         while not isinstance(inputs[0], Tensor):  # test-time augmentation: the first view

@@ -7,6 +7,7 @@ from .backbones import (
     ShrunkVisionTransformer,
     TIMMFeatures,
 )
+from .band_preprocessor import BandDataPreProcessor
 from .decode_heads import (
     ATMHead,
     HamburgerHead,
@@ -24,6 +25,7 @@ from .segmentors import DistilledEncoderDecoder, HalfResolutionEncoderDecoder, L
 __all__ = [
     'ATMHead',
     'ATMLoss',
+    'BandDataPreProcessor',
     'BandedCrossEntropyLoss',
     'CategoryConsistentLoss',
     'DistilledEncoderDecoder',

@@ -11,6 +11,7 @@ from torch import nn
 from ..errors import UserError
 from .checkpoint_file import read_checkpoint
 from .layouts import StateDict, to_encoder_layout
+from .stem import adapt_stem
 from .store import find_weights
 from .timm_hub import PREFIX, read_timm_weights
 
@@ -80,6 +81,7 @@ def load_pretrained(encoder: nn.Module, name_or_path: str) -> LoadReport:
         tensors = to_encoder_layout(content, own)
     except UserError as error:
         raise UserError(f'pretrained {name_or_path}: {source} does not fit: {error}') from error
+    tensors, adapted = adapt_stem(tensors, own)
     report = compare(name_or_path, source, own, tensors)
     if report.matched < REQUIRED_SHARE * report.total:
         raise UserError(
@@ -89,6 +91,8 @@ def load_pretrained(encoder: nn.Module, name_or_path: str) -> LoadReport:
         )
     fitting = {key: tensor for key, tensor in tensors.items() if key in own and tensor.shape == own[key].shape}
     encoder.load_state_dict(fitting, strict=False)
+    for key in adapted:
+        print_log(f'pretrained {name_or_path}: {key} adapted from 3 colours to {own[key].shape[1]} bands', 'current')
     print_log(str(report), logger='current', level=logging.INFO if report.matched == report.total else logging.WARNING)
     return report
 

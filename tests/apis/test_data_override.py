@@ -9,6 +9,7 @@ from PIL import Image
 
 from scaseg.apis import test as evaluate
 from scaseg.apis import train
+from scaseg.apis.checks import check_data
 from scaseg.apis.cli import config_options, config_parser
 from scaseg.apis.config import load_config
 from scaseg.errors import UserError
@@ -99,3 +100,23 @@ def test_class_weights_of_other_classes_are_refused(config: Path, farm: Path) ->
     options = {'data': str(farm), 'model.decode_head.loss_decode.class_weight': [1.0] * 10}
     with pytest.raises(UserError, match=r'class_weight has 10 weights, .*farm has 3 classes'):
         load_config(config, options)
+
+
+def test_bands_reach_loader_preprocessor_and_encoder(config: Path, farm: Path, tmp_path: Path) -> None:
+    rng = np.random.default_rng(0)
+    for image in (farm / 'images').rglob('*.jpg'):
+        height, width = np.array(Image.open(image)).shape[:2]
+        np.save(image.with_suffix('.npy'), rng.random((height, width, 4), np.float32) * 3000)
+        image.unlink()
+    small = {'train_cfg.max_iters': 2, 'train_cfg.val_interval': 2, 'default_hooks.checkpoint.interval': 2}
+    model = train(config, work_dir=tmp_path / 'run', options={'data': str(farm)} | small)
+    assert model.data_preprocessor.mean.flatten().tolist() == pytest.approx([1500] * 4, rel=0.05)
+    checkpoint = tmp_path / 'run/iter_2.pth'
+    evaluate(config, checkpoint, tmp_path / 'test', show_dir=tmp_path / 'pictures', options={'data': str(farm)})
+    assert len(list((tmp_path / 'pictures').rglob('*.png'))) == 3
+    for step in ('PhotoMetricDistortion', 'CLAHE'):
+        options = {'data': str(farm), 'train_dataloader.dataset.pipeline': [dict(type='LoadImageFromFile')]}
+        cfg = load_config(config, options)
+        cfg.train_dataloader.dataset.pipeline.append(dict(type=step))
+        with pytest.raises(UserError, match=rf'pipeline\[.*\]: {step} is for images of three colours'):
+            check_data(cfg, ['train_dataloader'])

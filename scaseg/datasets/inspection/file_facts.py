@@ -10,6 +10,7 @@ import numpy as np
 from mmengine import fileio
 from PIL import Image, UnidentifiedImageError
 
+from scaseg.datasets.bands import decode_bands, sum_bands
 from scaseg.datasets.decoding import ORIENTATION, DecodingError, LabelFile, decode_image, decode_labels
 from scaseg.datasets.label_code import IGNORED, LabelCode, count_values, relabel
 from scaseg.errors import UserError
@@ -35,7 +36,7 @@ class SampleFacts:
         digest: of the bytes of the image.
         fingerprint: 64 bits, whether brightness rises from left to right in each of 8 x 8 places (dHash).
         thumbnail: (16, 16) uint8, gray.
-        band_sums: (bands, 3): number of pixels, sum and sum of squares of each band, RGB.
+        band_sums: (bands, 3): number of pixels, sum and sum of squares of each band, in the order of the file (RGB).
     """
 
     image_path: str
@@ -65,39 +66,32 @@ def inspect_sample(info: dict[str, Any], num_classes: int, allow_damage: bool = 
         allow_damage: as of ``LoadImage``.
     """
     facts = SampleFacts(info['img_path'], info.get('seg_map_path'))
-    _inspect_image(facts, allow_damage)
+    _inspect_image(facts, allow_damage, bool(info.get('has_bands')))
     if facts.label_path is not None:
         _inspect_label(facts, info, num_classes)
     return facts
 
 
-def _inspect_image(facts: SampleFacts, allow_damage: bool) -> None:
+def _inspect_image(facts: SampleFacts, allow_damage: bool, has_bands: bool) -> None:
     try:
         content = fileio.get(facts.image_path)
-        image = decode_image(content, allow_damage)
+        image = decode_bands(content) if has_bands else decode_image(content, allow_damage)[..., ::-1]
     except (DecodingError, OSError) as error:
         facts.image_error = str(error)
         return
     facts.digest = hashlib.sha1(content, usedforsecurity=False).digest()
     facts.image_size = (image.shape[0], image.shape[1])
     facts.image_kind, facts.turned = _kind(content, image)
-    facts.band_sums = np.array([_sums(image[..., band]) for band in (2, 1, 0)])
-    gray = cv2.cvtColor(image, cv2.COLOR_BGR2GRAY)
+    if has_bands:
+        facts.image_kind = f'{image.shape[2]} bands of {image.dtype}'
+    facts.band_sums = sum_bands(image)
+    gray = image.mean(axis=2).astype(image.dtype) if has_bands else cv2.cvtColor(image, cv2.COLOR_RGB2GRAY)
     if gray.dtype != np.uint8:
         gray = cv2.normalize(gray, np.empty(0), 0, 255, cv2.NORM_MINMAX, cv2.CV_8U)
     facts.thumbnail = cv2.resize(gray, (THUMBNAIL, THUMBNAIL), interpolation=cv2.INTER_AREA)
     small = cv2.resize(gray, (9, 8), interpolation=cv2.INTER_AREA)
     bits = np.packbits(small[:, 1:] > small[:, :-1])
     facts.fingerprint = int.from_bytes(bits.tobytes(), 'big')
-
-
-def _sums(band: np.ndarray) -> tuple[float, float, float]:
-    """Number of pixels, their sum and their sum of squares."""
-    if band.dtype == np.uint8:
-        counts, levels = np.bincount(band.ravel(), minlength=256), np.arange(256)
-        return float(band.size), float(counts @ levels), float(counts @ levels**2)
-    exact = band.astype(np.float64)
-    return float(band.size), float(exact.sum()), float((exact**2).sum())
 
 
 def _kind(content: bytes, image: np.ndarray) -> tuple[str, bool]:

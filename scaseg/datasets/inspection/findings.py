@@ -182,6 +182,11 @@ def _kinds(split: SplitFacts) -> list[Finding]:
         elif kind.endswith(('RGBA', 'LA', 'PA')):
             found.append(Finding('note', 'transparency', f'{many}; the transparency is dropped', tuple(samples)))
     known = sorted(kind for kind in kinds if kind)
+    if len({kind.split(' of ')[0] for kind in known if 'bands of' in kind}) > 1:
+        counts = ', '.join(f'{len(kinds[kind])} with {kind}' for kind in known)
+        examples = tuple(kinds[known[0]][:1] + kinds[known[1]][:1])
+        text = f'{split.name}: the images differ in their number of bands: {counts}'
+        found.append(Finding('error', 'bands differ', text, examples))
     if len(known) > 1:
         counts = ', '.join(f'{len(kinds[kind])} {kind}' for kind in known)
         found.append(Finding('note', 'mixed kinds', f'{split.name}: the images are of several kinds: {counts}'))

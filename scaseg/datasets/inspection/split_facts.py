@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
+from scaseg.datasets.bands import mean_and_std
 from scaseg.datasets.label_code import IGNORED
 
 from .file_facts import SampleFacts
@@ -58,7 +59,8 @@ class SplitFacts:
                 self.files[label] += 1
         self.values.update(sample.values)
         if sample.band_sums is not None:
-            self.bands = sample.band_sums if self.bands is None else self.bands + sample.band_sums
+            same = self.bands is not None and self.bands.shape == sample.band_sums.shape
+            self.bands = self.bands + sample.band_sums if same else sample.band_sums
             sample.band_sums = None
         self.samples.append(sample)
 
@@ -68,12 +70,8 @@ class SplitFacts:
         return [sample for sample in self.samples if sample.label_size is not None]
 
     def mean_std(self) -> list[tuple[float, float]]:
-        """Mean and standard deviation of each band (RGB), over all pixels."""
-        if self.bands is None:
-            return []
-        count, total, squares = self.bands.T
-        mean = total / count
-        return list(zip(mean.tolist(), np.sqrt(np.maximum(squares / count - mean**2, 0)).tolist(), strict=True))
+        """Mean and standard deviation of each band (RGB, or in the order of the file), over all pixels."""
+        return [] if self.bands is None else list(zip(*mean_and_std(self.bands), strict=True))
 
     def median_frequency_weights(self) -> np.ndarray:
         """Median frequency balancing (Eigen and Fergus, 2015); nan for classes that do not occur."""

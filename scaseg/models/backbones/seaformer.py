@@ -68,9 +68,10 @@ class SeaFormer(LeveledEncoder):
         ffn_ratios: hidden channels of the feed-forward networks as a multiple of C, for each of these stages.
         drop_path_rate: stochastic depth; within each stage it rises from 0 to this.
         norm_cfg: normalisation; ``None`` is BN.
+        in_channels: bands of the image.
 
     Shape:
-        x: (B, 3, H, W).
+        x: (B, in_channels, H, W).
         returns: the detail map (B, C_2, H / 8, W / 8), then one map for each stage with SEA blocks, at the strides 32
             and 64 (T, S, B) or 16, 32 and 64 (L); sizes are rounded up.
 
@@ -89,6 +90,7 @@ class SeaFormer(LeveledEncoder):
         drop_path_rate: float = 0.1,
         norm_cfg: dict | None = None,
         init_cfg: dict | None = None,
+        in_channels: int = 3,
     ) -> None:
         super().__init__(init_cfg)
         if not len(depths) == len(key_dims) == len(ffn_ratios):
@@ -101,7 +103,7 @@ class SeaFormer(LeveledEncoder):
                 f'depths={list(depths)}: some of the {len(stages)} stages have SEA blocks, the first two have none'
             )
         norm_cfg = norm_cfg or dict(type='BN')
-        self.stem = ConvModule(3, stem_channels, 3, stride=2, padding=1, norm_cfg=norm_cfg)
+        self.stem = ConvModule(in_channels, stem_channels, 3, stride=2, padding=1, norm_cfg=norm_cfg)
         self.stages = nn.ModuleList()
         widths, strides = [], []
         channels, total_stride = stem_channels, 2
