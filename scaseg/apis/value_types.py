@@ -165,6 +165,8 @@ ARGUMENTS: dict[str, Any] = {
 ARGUMENTS_OF: dict[tuple[str, str], Any] = {
     ('CheckpointHook', 'interval'): Literal[-1] | Positive,  # -1: only the last and the best
     ('LoggerHook', 'interval'): Positive,
+    ('BandDataPreProcessor', 'mean'): list[Finite],
+    ('BandDataPreProcessor', 'std'): list[Above0],
     ('SegDataPreProcessor', 'size'): Size | None,
     ('ToyScenes', 'size'): Positive,
     ('TIMMBackbone', 'pretrained'): bool | str | None,
