@@ -22,7 +22,7 @@ help:  ## list what make can do here
 install: $(INSTALLED)  ## make .venv with the tested versions, or bring it up to date
 	@echo '$(STEP) .venv is ready'
 
-$(INSTALLED): setup.py requirements.txt requirements/tested.txt
+$(INSTALLED): pyproject.toml requirements.txt requirements/tested.txt
 	@sh tools/setup_env.sh $(STEP)
 
 STEP = 1/1

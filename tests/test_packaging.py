@@ -31,7 +31,7 @@ TARGETS = ('help', 'install', 'quickstart', 'test', 'lint')
 def metadata(tmp_path_factory: pytest.TempPathFactory) -> Distribution:
     """The metadata that pip would read, built from a copy of the sources in a process of its own."""
     folder = tmp_path_factory.mktemp('package')
-    for name in ('setup.py', 'requirements.txt', 'pyproject.toml', 'scaseg/__init__.py'):
+    for name in ('setup.py', 'requirements.txt', 'pyproject.toml', 'README.md', 'scaseg/__init__.py'):
         (folder / name).parent.mkdir(exist_ok=True)
         shutil.copy(ROOT / name, folder / name)
     build = "from setuptools import build_meta; build_meta.prepare_metadata_for_build_wheel('.')"
@@ -91,7 +91,8 @@ def imported_modules(file: Path) -> set[str]:
 
 
 def test_what_is_imported_is_required(metadata: Distribution) -> None:
-    declared = set(requirements(metadata)) | set(requirements(metadata, extra='export'))
+    extras = ('export', 'demo', 'slurm', 'dev')
+    declared = set(requirements(metadata)).union(*(requirements(metadata, extra=extra) for extra in extras))
     declared.add('triton')  # comes with torch for GPUs, and is looked for before it is imported
     for file in [*ROOT.glob('scaseg/**/*.py'), *ROOT.glob('tools/**/*.py')]:
         known = sys.stdlib_module_names | {'scaseg'} | {sibling.stem for sibling in file.parent.glob('*.py')}
@@ -146,7 +147,7 @@ class TestMake:
             assert (ROOT / name).is_file(), name
 
     def test_set_up_runs_again_only_after_a_change(self, tmp_path: Path) -> None:
-        sources = ('setup.py', 'requirements.txt', 'requirements/tested.txt')
+        sources = ('pyproject.toml', 'requirements.txt', 'requirements/tested.txt')
         for order, name in enumerate((*sources, '.venv/.installed')):
             (tmp_path / name).parent.mkdir(exist_ok=True)
             (tmp_path / name).touch()
