@@ -115,7 +115,7 @@ def test_an_ablation_differs_from_scaseg_in_its_head_alone(path: Path) -> None:
     cfg, base = load(path).to_dict(), load(REPOSITORY / f'configs/scaseg/scaseg_{setting}.py').to_dict()
     head, scaseg_head = cfg['model'].pop('decode_head'), base['model'].pop('decode_head')
     assert cfg == base
-    assert head['type'] != scaseg_head['type']
+    assert head != scaseg_head
     assert head['num_classes'] == scaseg_head['num_classes']
     if not path.stem.startswith('linear_'):  # which keeps the levels as they are
         assert head.get('channels', head.get('embed_dims')) == scaseg_head['channels']
@@ -125,7 +125,7 @@ def test_an_ablation_differs_from_scaseg_in_its_head_alone(path: Path) -> None:
 def test_the_name_says_what_is_inside(path: Path) -> None:
     """{method}_{encoder}_{gpus}xb{batch}-{schedule}_{dataset}-{crop}, as in mmseg."""
     cfg = load(path)
-    name = re.fullmatch(r'[a-z-]+_[a-z0-9-]+_(\d+)xb(\d+)-(\d+)(k|it)_[a-z0-9-]+-(\d+)x(\d+)', path.stem)
+    name = re.fullmatch(r'[a-z0-9-]+_[a-z0-9-]+_(\d+)xb(\d+)-(\d+)(k|it)_[a-z0-9-]+-(\d+)x(\d+)', path.stem)
     assert name, path.stem
     assert int(name[2]) == cfg.train_dataloader.batch_size
     assert int(name[3]) * (1000 if name[4] == 'k' else 1) == cfg.train_cfg.max_iters

@@ -9,7 +9,7 @@ model = dict(
         type='HamburgerHead',
         in_index=[1, 2, 3],
         in_channels=[64, 160, 256],
-        rank=16,
+        hamburger=dict(type='Hamburger', rank=16),
         norm_cfg=dict(type='GN', num_groups=32),
         channels=128,
         num_classes={{_base_.num_classes}},

@@ -28,8 +28,10 @@ model = dict(
         channels=64,
         num_classes={{_base_.num_classes}},
         norm_cfg=dict(type='BN'),
-        qk_scale=1.0,  # in so short a training from scratch, attention sharpens too late with (C / h)^-0.5
-        drop_path_rate=0.0,
+        block=dict(
+            attention=dict(qk_scale=1.0),  # in so short a training from scratch, (C / h)^-0.5 sharpens too late
+            drop_path=0.0,
+        ),
         dropout_ratio=0.0,
     ),
 )

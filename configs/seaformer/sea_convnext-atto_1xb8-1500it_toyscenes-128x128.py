@@ -11,7 +11,7 @@ model = dict(
         num_heads=[1, 2, 4],
         channels=64,
         num_classes={{_base_.num_classes}},
-        drop_path_rate=0.0,
+        block=dict(type='SEABlock', drop_path=0.0),
         dropout_ratio=0.0,
     ),
 )

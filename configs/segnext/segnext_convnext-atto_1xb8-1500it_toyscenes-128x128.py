@@ -9,7 +9,7 @@ model = dict(
         type='HamburgerHead',
         in_channels=[32, 64, 128],
         channels=64,
-        rank=16,
+        hamburger=dict(type='Hamburger', rank=16),
         num_classes={{_base_.num_classes}},
         norm_cfg=dict(type='GN', num_groups=32),
         dropout_ratio=0.0,

@@ -10,7 +10,7 @@ from torch.utils.data import DataLoader
 
 from scaseg.errors import UserError
 
-from .config_readers import arguments, dicts, readable_root_keys, registered_classes
+from .config_readers import arguments, dicts, name_blocks, readable_root_keys, registered_classes
 from .value_types import UNTYPED
 
 # Read from a typed dict by the function that builds it, before the class sees the rest.
@@ -43,6 +43,7 @@ def check_keys(cfg: Config) -> None:
     classes = registered_classes()
     # What stands in a variable is checked where it was put to use.
     read = {key: value for key, value in cfg.to_dict().items() if key in root_keys}
+    name_blocks(read, classes)
     for key, node in dicts('', read):
         if 'type' in node and not (isinstance(node['type'], str) or callable(node['type'])):
             raise UserError(f'{cfg.filename}: {key}.type={node["type"]!r} is not the name of a class')

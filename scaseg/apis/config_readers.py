@@ -71,6 +71,18 @@ def hints(kind: Callable) -> dict[str, Any]:
     return found
 
 
+def name_blocks(node: Any, classes: Classes) -> None:
+    """Give every dict without ``type`` the one that its owner means by default: ``block=dict(drop_path=0.0)``."""
+    for name, child in node.items() if isinstance(node, dict) else enumerate(node):
+        if isinstance(node, dict) and isinstance(child, dict) and 'type' not in child:
+            for kind in classes.get(str(node.get('type')), []):
+                default = getattr(_parameters(kind).get(str(name)), 'default', None)
+                if isinstance(default, dict) and 'type' in default:
+                    child['type'] = default['type']
+        if isinstance(child, (dict, list, tuple)):
+            name_blocks(child, classes)
+
+
 def dicts(key: str, node: Any) -> Iterator[tuple[str, dict]]:
     """All dicts of a config with their dotted keys."""
     if isinstance(node, dict):

@@ -20,7 +20,7 @@ from torch.utils.data import DataLoader
 
 from scaseg.errors import UserError
 
-from .config_readers import PASSED_ON, Classes, dicts, hints, readable_root_keys, registered_classes
+from .config_readers import PASSED_ON, Classes, dicts, hints, name_blocks, readable_root_keys, registered_classes
 from .value_types import ARGUMENTS, ARGUMENTS_OF, ROOT_KEYS, UNTYPED
 
 Parts = dict | list[dict]  # what builds an object: many classes take several heads, losses, … and say "dict"
@@ -54,6 +54,7 @@ def check_values(cfg: Config) -> None:
     classes = registered_classes()
     root_keys = readable_root_keys()
     config = {key: value for key, value in cfg.to_dict().items() if key in root_keys}
+    name_blocks(config, classes)
     _check(cfg, '', config, 'Runner', [hints(Runner) | ROOT_KEYS])
     for key, node in dicts('', config):
         kind = node.get('type')

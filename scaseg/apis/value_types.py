@@ -122,6 +122,7 @@ ARGUMENTS: dict[str, Any] = {
     'data_root': str | None,
     'dataset': Settings,
     'datasets': list[Settings],
+    'drop_path': Rate,
     'drop_path_rate': Rate,
     'drop_rate': Rate,
     'dropout_ratio': Literal[-1] | Rate,  # mmseg's heads: -1 is none

@@ -122,14 +122,15 @@ def test_strip_attention_costs_one_channel_for_the_logits() -> None:
     backbone = dict(type='TIMMFeatures', model_name='convnext_atto', depths=(1, 1, 1, 1), dims=(8, 16, 24, 32))
     head = dict(type='SCASegHead', in_channels=[8, 16, 24, 32], num_heads=[1, 2, 4, 8], channels=16, num_classes=5)
     costs = {}
-    for attention in ('strip', 'vanilla'):
-        model = dict(type='LeanEncoderDecoder', backbone=backbone, decode_head=head | dict(attention=attention))
+    for attention in ('Strip', 'Vanilla'):
+        block = dict(attention=dict(type=f'{attention}CrossAttention'))
+        model = dict(type='LeanEncoderDecoder', backbone=backbone, decode_head=head | dict(block=block))
         costs[attention] = count_complexity(MODELS.build(model), (128, 128)).macs['head']
     saved = 0
     for c, heads, tokens in zip((8, 16, 24, 32), (1, 2, 4, 8), (1024, 256, 64, 16), strict=True):
         keys = 16
         saved += (c - heads) * (tokens * c + keys * 80 + tokens * keys)  # query and key maps, logits
-    assert costs['vanilla'] - costs['strip'] == saved
+    assert costs['Vanilla'] - costs['Strip'] == saved
 
 
 def test_no_memory_is_needed() -> None:

@@ -40,7 +40,7 @@ def test_a_variable_without_a_reader(tmp_path: Path, text: str, message: str) ->
 def test_a_file_in_the_middle_counts_too(tmp_path: Path) -> None:
     middle = child(tmp_path, 'crop_size = (64, 64)', name='middle.py')
     with pytest.raises(UserError, match=r"middle\.py: 'crop_size' has no effect here"):
-        load_config(child(tmp_path, 'model = dict(decode_head=dict(ffn_ratio=2.0))', middle))
+        load_config(child(tmp_path, 'model = dict(decode_head=dict(block=dict(drop_path=0.2)))', middle))
 
 
 @pytest.mark.parametrize(

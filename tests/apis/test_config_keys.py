@@ -23,6 +23,9 @@ def load(**options: object) -> Config:
     [
         ('model.decode_head.kv_strid', 'kv_stride'),
         ('model.decode_head.norm_cfg.epss', 'eps'),
+        ('model.decode_head.block.drop_pat', 'drop_path'),
+        ('model.decode_head.block.attention.qk_scal', 'qk_scale'),
+        ('model.decode_head.context.sorce', 'source'),
         ('model.decode_head.loss_decode.class_weights', 'class_weight'),
         ('model.backbone.drop_path', 'drop_path_rate'),
         ('model.data_preprocessor.bgr2rgb', 'bgr_to_rgb'),
@@ -47,6 +50,13 @@ def test_a_misspelt_argument(key: str, meant: str) -> None:
         check_keys(load(**{key: 1}))
 
 
+def test_a_misspelt_argument_of_a_block_that_is_meant_by_default() -> None:
+    cfg = load()
+    cfg.model.decode_head.block = dict(ffn=dict(ration=2.0))
+    with pytest.raises(UserError, match=r"block\.ffn\.ration: FeedForward takes no 'ration'; did you mean 'ratio'\?"):
+        check_keys(cfg)
+
+
 def test_a_misspelt_section() -> None:
     with pytest.raises(UserError, match=r"nothing reads the key 'optim_wraper'; did you mean 'optim_wrapper'\?"):
         check_keys(load(optim_wraper=dict(type='OptimWrapper')))
@@ -60,9 +70,18 @@ def test_a_misspelt_section() -> None:
         dict(optim_wrapper__clip_grad=dict(type='norm', max_norm=35.0), optim_wrapper__accumulative_counts=2),
         dict(model__auxiliary_head=dict(type='FCNHead', in_channels=160, in_index=2, channels=64, num_classes=150)),
         dict(model__backbone=dict(_delete_=True, type='TIMMFeatures', model_name='convnext_tiny', drop_path_rate=0.1)),
+        dict(model__decode_head__block__attention__qk_scale=1.0, model__decode_head__block__local=None),
         dict(model__backbone__init_cfg=dict(type='Normal', std=0.01, override=dict(name='stem'))),
     ],
-    ids=['a variable', 'hooks', 'optimiser wrapper', 'auxiliary head', 'arguments of timm', 'initialisation'],
+    ids=[
+        'a variable',
+        'hooks',
+        'optimiser wrapper',
+        'auxiliary head',
+        'arguments of timm',
+        'blocks',
+        'initialisation',
+    ],
 )
 def test_what_has_a_reader_passes(options: dict) -> None:
     check_keys(load(**options))

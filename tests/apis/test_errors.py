@@ -50,7 +50,7 @@ def at(root: Path) -> dict:
         ({'num_classes': 9}, r"'num_classes' was only used while .* was read; set .*decode_head\.num_classes"),
         ({'optim_wrapper.paramwise_cfg.custom_keys.decode_head.lr_mul': 2.0}, r"decode_head: unknown \['lr_mul'\]"),
         ({'model.decode_head.num_classes': '10'}, r"num_classes='10': SCASegHead expects an integer"),
-        ({'model.decode_head.ffn_ratio': -1.0}, r'tiny\.py: '),
+        ({'model.decode_head.block.ffn.ratio': -1.0}, r'tiny\.py: '),
         ({'param_scheduler.9.end': 4}, r'--cfg-options param_scheduler\.9\.end'),
         (
             {'model.decode_head.type': 'SCASegHed'},
@@ -61,7 +61,7 @@ def at(root: Path) -> dict:
             r'train_dataloader\.dataset\.pipeline\[0\]\.num_classes=12, but train_dataloader\.dataset .* has 10',
         ),
         ({'model.decode_head.num_classes': 11}, r'num_classes=11, but train_dataloader\.dataset \(ToyScenes\) has 10'),
-        ({'model.decode_head.num_heads': [1, 3, 4]}, r'num_heads\[1\]=3 does not divide in_channels\[1\]=16'),
+        ({'model.decode_head.num_heads': [1, 3, 4]}, r'in_channels\[1\]=16, num_heads\[1\]=3: .* does not divide'),
         ({'train_dataloader.persistent_workers': True}, r'persistent_workers .*num_workers'),
         ({'model.decode_head.strides': [2, 4, 8]}, r'decode_head\.strides=\[2, 4, 8\], but the encoder gives \[4, 8'),
         ({'model.backbone.model_name': 'convnext_ato'}, 'timm has no such model'),

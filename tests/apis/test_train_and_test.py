@@ -153,7 +153,9 @@ def test_resume_auto_keeps_the_weights_to_start_from(config: Path, tmp_path: Pat
 def test_resume_refuses_another_model(config: Path, tmp_path: Path) -> None:
     train(config, work_dir=tmp_path / 'run', options={'train_cfg.max_iters': 3})
     with pytest.raises(UserError, match=r'iter_3\.pth cannot be resumed with this model: .*local_perception'):
-        train(config, work_dir=tmp_path / 'run', resume='auto', options={'model.decode_head.lpm_kernel': 5})
+        train(
+            config, work_dir=tmp_path / 'run', resume='auto', options={'model.decode_head.block.local.kernel_size': 5}
+        )
 
 
 def test_weights_alone_cannot_be_resumed(config: Path, tmp_path: Path) -> None:

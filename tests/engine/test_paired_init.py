@@ -38,7 +38,7 @@ def test_another_head_leaves_the_encoder_alone(reference: dict[str, Tensor]) -> 
         assert torch.equal(reference[name], other[name]), name
 
 
-@pytest.mark.parametrize('change', [dict(local=None), dict(lpm_kernel=5)])
+@pytest.mark.parametrize('change', [{'block.local': None}, {'block.local.kernel_size': 5}])
 def test_another_block_leaves_the_rest_of_the_head_alone(reference: dict[str, Tensor], change: dict[str, Any]) -> None:
     other = model(SCASEG, seed=3, **change)
     shared = [name for name, x in reference.items() if name in other and other[name].shape == x.shape]

@@ -11,7 +11,7 @@ from scaseg.models.decode_heads.banded_loss_head import BandedLossHead
 
 CHANNELS, CLASSES, BN = [8, 16, 24, 32], 7, dict(type='BN')
 HEADS = {
-    'HamburgerHead': dict(channels=16, rank=4, norm_cfg=dict(type='GN', num_groups=4)),
+    'HamburgerHead': dict(channels=16, hamburger=dict(rank=4), norm_cfg=dict(type='GN', num_groups=4)),
     'LightFusionHead': dict(embed_dims=[16, 16, 16], norm_cfg=BN),
     'RCCAHead': dict(in_index=[0, 1, 2, 3], input_transform='resize_concat', channels=16, norm_cfg=BN),
     'SCASegHead': dict(channels=16, num_heads=[1, 2, 4, 8], norm_cfg=BN),

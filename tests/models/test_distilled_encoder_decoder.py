@@ -21,7 +21,8 @@ NORMALISATION = dict(type='SegDataPreProcessor', mean=[127.0] * 3, std=[60.0] * 
 ENCODER = dict(type='TIMMFeatures', model_name='convnext_atto', depths=(1, 1, 1, 1), dims=tuple(CHANNELS))
 SCASEG = dict(type='SCASegHead', in_channels=CHANNELS, num_heads=[1, 2, 4, 8], channels=16, num_classes=CLASSES)
 ATM = dict(type='ATMHead', in_channels=CHANNELS, embed_dims=16, num_heads=2, num_layers=1, num_classes=CLASSES)
-HAMBURGER = dict(type='HamburgerHead', in_channels=CHANNELS[1:], in_index=[1, 2, 3], channels=16, rank=4)
+HAMBURGER = dict(type='HamburgerHead', in_channels=CHANNELS[1:], in_index=[1, 2, 3], channels=16)
+HAMBURGER |= dict(hamburger=dict(rank=4))
 HAMBURGER |= dict(num_classes=CLASSES, norm_cfg=dict(type='BN'))
 NECK = dict(type='FeatureUpsampler', in_channels=CHANNELS)
 TERMS = [f'distill.loss_{name}' for name in ('feature', 'cross', 'output')]

@@ -22,7 +22,7 @@ SMALL = dict(in_channels=CHANNELS, channels=32, num_classes=7, norm_cfg=dict(typ
 
 
 def build(**changes: object) -> HamburgerHead:
-    return MODELS.build(dict(type='HamburgerHead', rank=4) | SMALL | changes)
+    return MODELS.build(dict(type='HamburgerHead', hamburger=dict(rank=4)) | SMALL | changes)
 
 
 def official(head: HamburgerHead, rand_init: bool = True) -> LightHamHead:
@@ -58,7 +58,7 @@ def test_training_is_the_official_computation() -> None:
 
 @torch.no_grad()
 def test_evaluation_with_random_bases_is_the_official_one() -> None:
-    head, inputs = build(rand_eval=True).eval(), features()
+    head, inputs = build(hamburger=dict(rank=4, rand_eval=True)).eval(), features()
     theirs = official(head).eval()
     torch.manual_seed(1)
     expected = theirs(inputs)
@@ -75,7 +75,8 @@ def test_evaluation_is_the_official_one_with_our_bases() -> None:
 
 def small_segmentor(rand_eval: bool = False) -> EncoderDecoder:
     cfg = Config.fromfile(next(CONFIGS.glob('*toyscenes*')))
-    return MODELS.build(cfg.model | dict(decode_head=cfg.model.decode_head | dict(rand_eval=rand_eval)))
+    cfg.model.decode_head.hamburger.rand_eval = rand_eval
+    return MODELS.build(cfg.model)
 
 
 def label_map(state: dict[str, Tensor], image: Tensor, seed: int, rand_eval: bool = False) -> Tensor:
@@ -169,7 +170,7 @@ def test_cost(config: str, shape: tuple[int, int], parameters: float, quoted: fl
 def test_errors_name_the_argument(changes: dict) -> None:
     name, value = next(iter(changes.items()))
     with pytest.raises(ValueError, match=f'{name}={value}'):
-        build(**changes)
+        build(hamburger=changes)
 
 
 def test_maps_of_another_encoder_are_refused() -> None:

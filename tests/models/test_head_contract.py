@@ -15,10 +15,15 @@ from scaseg.errors import UserError
 
 CHANNELS, STRIDES, CLASSES = [8, 16, 40, 64], [4, 8, 16, 32], 7
 IMAGE = (97, 131)  # odd, not divisible by any stride, H != W
+SCASEG = dict(type='SCASegHead', in_channels=CHANNELS, channels=24, num_classes=CLASSES, norm_cfg=dict(type='BN'))
 HEADS = {
     'ATMHead': dict(in_channels=CHANNELS, embed_dims=24, num_heads=4, num_classes=CLASSES),
     'HamburgerHead': dict(
-        in_channels=CHANNELS, channels=24, num_classes=CLASSES, rank=6, norm_cfg=dict(type='GN', num_groups=4)
+        in_channels=CHANNELS,
+        channels=24,
+        num_classes=CLASSES,
+        hamburger=dict(rank=6),
+        norm_cfg=dict(type='GN', num_groups=4),
     ),
     'LightFusionHead': dict(in_channels=CHANNELS, embed_dims=[16, 20, 24], num_classes=CLASSES),
     'RCCAHead': dict(
@@ -30,7 +35,7 @@ HEADS = {
         norm_cfg=dict(type='BN'),
         loss_category=dict(type='CategoryConsistentLoss'),
     ),
-    'SCASegHead': dict(in_channels=CHANNELS, channels=24, num_classes=CLASSES, norm_cfg=dict(type='BN')),
+    'SCASegHead': SCASEG,
     'SEAHead': dict(in_channels=CHANNELS, channels=24, num_classes=CLASSES, num_heads=[1, 2, 5, 8]),
     'ShrunkATMHead': dict(
         in_channels=CHANNELS, embed_dims=24, num_heads=4, num_classes=CLASSES, grid_size=(8, 10), num_layers=1
@@ -48,7 +53,7 @@ def registered_heads() -> set[str]:
 
 
 def build(name: str) -> BaseDecodeHead:
-    head = MODELS.build(dict(type=name, **copy.deepcopy(HEADS[name])))
+    head = MODELS.build(dict(type=name) | copy.deepcopy(HEADS[name]))
     head.init_weights()
     return head
 
@@ -68,7 +73,7 @@ def samples(batch: int = 2, image: tuple[int, int] = IMAGE) -> list[SegDataSampl
 
 
 def test_every_registered_head_is_here() -> None:
-    assert registered_heads() == set(HEADS)
+    assert registered_heads() == {settings.get('type', name) for name, settings in HEADS.items()}
 
 
 @pytest.mark.parametrize('name', HEADS)

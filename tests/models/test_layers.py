@@ -11,6 +11,7 @@ from scaseg.models.layers import (
     FusedProjection,
     LocalPerception,
     StripCrossAttention,
+    VanillaCrossAttention,
     pool_to_grid,
 )
 
@@ -51,7 +52,7 @@ def test_blend_sources(source: str, out: int, projections: int) -> None:
 
 
 def test_blend_refuses_an_unknown_source() -> None:
-    with pytest.raises(ValueError, match="kv_source='decoder'"):
+    with pytest.raises(ValueError, match="source='decoder'"):
         ContextBlend(CHANNELS, level=0, source='decoder')
 
 
@@ -80,7 +81,7 @@ def test_strip_attention_layer_compresses_queries_and_keys_only() -> None:
 
 def test_strip_and_vanilla_agree_where_a_head_has_one_channel() -> None:
     strip = StripCrossAttention(6, 10, num_heads=6)
-    vanilla = StripCrossAttention(6, 10, num_heads=6, attention='vanilla')
+    vanilla = VanillaCrossAttention(6, 10, num_heads=6)
     vanilla.load_state_dict(strip.state_dict())
     x, context = torch.randn(2, 6, 5, 7), torch.randn(2, 10, 3, 2)
     torch.testing.assert_close(strip(x, context), vanilla(x, context), rtol=1e-5, atol=1e-6)
@@ -98,9 +99,11 @@ def test_attention_is_per_position_and_head() -> None:
     torch.testing.assert_close(layer(x, context), layer.proj(mixed))
 
 
-@pytest.mark.parametrize('local, expected', [('parallel', True), ('serial', True), (None, False)])
-def test_block_keeps_shape_and_trains_every_parameter(local: str | None, expected: bool) -> None:
-    block = CrossLayerBlock(16, 40, num_heads=4, local=local, drop_path=0.1)
+@pytest.mark.parametrize(
+    'switches, expected', [({}, True), (dict(local_position='serial'), True), (dict(local=None), False)], ids=str
+)
+def test_block_keeps_shape_and_trains_every_parameter(switches: dict, expected: bool) -> None:
+    block = CrossLayerBlock(16, 40, num_heads=4, **switches)
     out = block(torch.randn(2, 16, 9, 5), torch.randn(2, 40, 3, 2))
     out.square().sum().backward()
     assert out.shape == (2, 16, 9, 5)
@@ -122,9 +125,10 @@ def test_block_leaves_the_residual_stream_unnormalised() -> None:
     'arguments, message',
     [
         (dict(num_heads=5), 'num_heads=5 does not divide the 16 channels'),
-        (dict(num_heads=4, local='both'), "local='both'"),
-        (dict(num_heads=4, attention='stripe'), "attention='stripe'"),
-        (dict(num_heads=4, lpm_kernel=4), 'lpm_kernel=4'),
+        (dict(num_heads=0), 'num_heads=0 does not divide the 16 channels'),
+        (dict(num_heads=4, local_position='both'), "local_position='both'"),
+        (dict(num_heads=4, attention=dict(type='StripeAttention')), "type='StripeAttention'"),
+        (dict(num_heads=4, local=dict(kernel_size=4)), 'kernel_size=4'),
     ],
 )
 def test_block_names_the_argument_that_is_wrong(arguments: dict, message: str) -> None:

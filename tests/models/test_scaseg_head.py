@@ -43,7 +43,7 @@ def test_parameters(in_channels: list[int], channels: int, skeleton: int) -> Non
 
 def test_levels_see_encoder_maps_below_and_decoded_maps_above() -> None:
     """M_i: replacing F_1 changes every D; replacing F_4 reaches the shallower levels only through D_4."""
-    head = build(drop_path_rate=0.0).eval()
+    head = build(block=dict(drop_path=0.0)).eval()
     inputs = features(SMALL['in_channels'], [(24, 32), (12, 16), (6, 8), (3, 4)])
     seen = {}
     for i, context in enumerate(head.contexts):
@@ -60,7 +60,7 @@ def test_levels_see_encoder_maps_below_and_decoded_maps_above() -> None:
 
 
 def test_encoder_source_never_sees_decoded_maps() -> None:
-    head = build(kv_source='encoder').eval()
+    head = build(context=dict(source='encoder')).eval()
     inputs = features(SMALL['in_channels'], [(24, 32), (12, 16), (6, 8), (3, 4)])
     seen = []
     head.contexts[0].register_forward_hook(lambda module, args, out: seen.extend(args[0]))
@@ -82,11 +82,11 @@ def test_kv_stride_sets_the_grid(kv_stride: int | None, grid: tuple[int, int]) -
 @pytest.mark.parametrize(
     'changes',
     [
-        dict(attention='vanilla'),
-        dict(kv_source='self'),
-        dict(local=None),
-        dict(local='serial', lpm_kernel=5),
-        dict(ffn_ratio=2.0, qk_scale=1.0),
+        dict(block=dict(attention=dict(type='VanillaCrossAttention'))),
+        dict(context=dict(source='self')),
+        dict(block=dict(local=None)),
+        dict(block=dict(local=dict(kernel_size=5), local_position='serial')),
+        dict(block=dict(ffn=dict(ratio=2.0), attention=dict(qk_scale=1.0))),
     ],
     ids=str,
 )
@@ -112,12 +112,14 @@ def test_an_encoder_that_rounds_down() -> None:
 @pytest.mark.parametrize(
     'changes, message',
     [
-        (dict(num_heads=[1, 2, 6, 8]), r'num_heads\[2\]=6 does not divide in_channels\[2\]=40'),
+        (dict(num_heads=[1, 2, 6, 8]), r'in_channels\[2\]=40, num_heads\[2\]=6: num_heads=6 does not divide the 40'),
         (dict(num_heads=[1, 2]), 'have 4, 2 and 4 entries'),
         (dict(strides=[4, 8, 16, 16]), 'twice the stride'),
         (dict(kv_stride=64), 'kv_stride=64 is not one of the strides'),
         (dict(in_channels=[8], num_heads=[1], strides=[4]), 'two levels'),
-        (dict(kv_source='all'), "kv_source='all'"),
+        (dict(context=dict(source='all')), "source='all'"),
+        (dict(block='CrossLayerBlock'), "'CrossLayerBlock': expected the config of a block"),
+        (dict(block=dict(type='MyBlock')), "type='MyBlock': no block is registered under this name"),
     ],
     ids=str,
 )

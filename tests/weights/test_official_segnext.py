@@ -26,7 +26,7 @@ def settings() -> Config:
 
 def ours() -> EncoderDecoder:
     model = settings()
-    model.decode_head.rand_eval = True  # to be compared with the official evaluation
+    model.decode_head.hamburger.rand_eval = True  # to be compared with the official evaluation
     return MODELS.build(model)
 
 
@@ -36,7 +36,7 @@ def theirs() -> EncoderDecoder:
     model.pop('pretrained')
     model.type = 'EncoderDecoder'
     model.decode_head.type = 'LightHamHead'
-    rank = model.decode_head.pop('rank')
+    rank = model.decode_head.pop('hamburger').rank
     model.decode_head.update(ham_channels=SMALL_HEAD['channels'], ham_kwargs=dict(MD_R=rank))
     built = MODELS.build(model)
     for tensor in built.state_dict().values():

@@ -23,7 +23,7 @@ model = dict(
         in_channels=[64, 160, 256],
         in_index=[1, 2, 3],
         channels=256,
-        rank=16,
+        hamburger=dict(type='Hamburger', rank=16),
         num_classes=150,
         norm_cfg=dict(type='GN', num_groups=32),
         loss_decode=dict(type='CrossEntropyLoss'),

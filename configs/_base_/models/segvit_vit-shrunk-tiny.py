@@ -28,6 +28,7 @@ model = dict(
         grid_size=(8, 8),
         num_layers=1,
         dropout=0.0,
+        layer=dict(dropout=0.0),
         num_classes=10,
     ),
     test_cfg=dict(mode='whole'),

@@ -29,7 +29,8 @@ class ATMHead(MaskClassificationHead):
         embed_dims: channels of queries and tokens; half of those of a plain ViT in the official configs.
         num_heads: attention heads; divides ``embed_dims``.
         num_layers: layers of each decoder.
-        dropout: in the decoders, see ``ATMDecoderLayer``.
+        layer: config of the layers, ``forward(queries, tokens)``. Each is given ``channels`` and ``num_heads``; see
+            ``ATMDecoderLayer``.
         kwargs: of ``MaskClassificationHead``, which also tells the shapes.
 
     Raises:
@@ -43,7 +44,7 @@ class ATMHead(MaskClassificationHead):
         embed_dims: int,
         num_heads: int,
         num_layers: int = 3,
-        dropout: float = 0.1,
+        layer: dict = dict(type='ATMDecoderLayer'),
         **kwargs: Any,
     ) -> None:
         super().__init__(in_channels, embed_dims, **kwargs)
@@ -51,7 +52,7 @@ class ATMHead(MaskClassificationHead):
             raise ValueError(f'decode_head.num_layers={num_layers}: a decoder has one layer at least')
         self.queries = nn.Embedding(self.num_classes, embed_dims)
         self.projections = nn.ModuleList(MapToTokens(c, embed_dims) for c in reversed(in_channels))
-        self.decoders = nn.ModuleList(ATMDecoder(num_layers, embed_dims, num_heads, dropout) for _ in in_channels)
+        self.decoders = nn.ModuleList(ATMDecoder(num_layers, layer, embed_dims, num_heads) for _ in in_channels)
         self.class_embed = nn.Linear(embed_dims, self.num_classes + 1)
 
     def predict_masks(self, inputs: Sequence[Tensor]) -> list[MaskPrediction]:

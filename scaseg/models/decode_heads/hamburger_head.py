@@ -14,7 +14,7 @@ from mmcv.cnn import ConvModule
 from mmseg.registry import MODELS
 from torch import Tensor
 
-from ..layers import Hamburger
+from ..layers import build_block
 from .banded_loss_head import BandedLossHead
 
 
@@ -26,10 +26,8 @@ class HamburgerHead(BandedLossHead):
         in_channels: channels of the levels that ``in_index`` names, shallow to deep.
         channels: width of the squeezed map, of Hamburger and of the aligned map (256 for MSCAN-T and S, 512 for B,
             1024 for L).
-        rank: bases R of the factorisation, MD_R in the official code (16 for MSCAN-T and S, 64 for B and L).
-        train_steps: updates of both factors in training.
-        eval_steps: likewise in evaluation.
-        rand_eval: start evaluation, too, from bases drawn at every forward, as the official code does.
+        hamburger: config of the factorisation, ``forward(x)``; it is given ``channels`` and ``norm_cfg``. See
+            ``Hamburger``; its ``rank`` is MD_R in the official code (16 for MSCAN-T and S, 64 for B and L).
         kwargs: of mmseg's ``BaseDecodeHead``: ``in_index`` (by default all levels), ``num_classes``, ``norm_cfg`` ….
 
     Shape:
@@ -45,16 +43,13 @@ class HamburgerHead(BandedLossHead):
         self,
         in_channels: Sequence[int],
         channels: int,
-        rank: int = 64,
-        train_steps: int = 6,
-        eval_steps: int = 7,
-        rand_eval: bool = False,
+        hamburger: dict = dict(type='Hamburger'),
         **kwargs: Any,
     ) -> None:
         kwargs.setdefault('in_index', list(range(len(in_channels))))
         super().__init__(list(in_channels), channels, input_transform='multiple_select', **kwargs)
         self.squeeze = ConvModule(sum(in_channels), channels, 1, norm_cfg=self.norm_cfg, act_cfg=self.act_cfg)
-        self.hamburger = Hamburger(channels, rank, train_steps, eval_steps, rand_eval, self.norm_cfg)
+        self.hamburger = build_block(hamburger, 'Hamburger', channels=channels, norm_cfg=self.norm_cfg)
         self.align = ConvModule(channels, channels, 1, norm_cfg=self.norm_cfg, act_cfg=self.act_cfg)
 
     def forward(self, inputs: Sequence[Tensor]) -> Tensor:

@@ -14,7 +14,7 @@ from mmseg.registry import MODELS
 from mmseg.utils import SampleList
 from torch import Tensor, nn
 
-from ..layers import CrissCrossAttention
+from ..layers import build_block
 from ..losses import CategoryConsistentLoss
 from .banded_loss_head import BandedLossHead
 
@@ -27,6 +27,7 @@ class RCCAHead(BandedLossHead, FCNHead):
         in_channels: channels of the encoder level ``in_index``; of several with ``input_transform='resize_concat'``.
         channels: width of the head.
         recurrence: R, how often the attention is applied, 1 at least; two times reach every pixel from every other.
+        attention: config of the attention, ``forward(x)``; it is given ``channels``. See ``CrissCrossAttention``.
         loss_category: config of a ``CategoryConsistentLoss`` on the attention's output; ``None`` is none.
         category_channels: channels that a 1×1 convolution reduces this output to for that loss.
         kwargs: of mmseg's ``FCNHead`` and ``BaseDecodeHead``: ``num_classes``, ``concat_input``, ``sampler`` ….
@@ -46,6 +47,7 @@ class RCCAHead(BandedLossHead, FCNHead):
         in_channels: int | Sequence[int],
         channels: int,
         recurrence: int = 2,
+        attention: dict = dict(type='CrissCrossAttention'),
         loss_category: dict | None = None,
         category_channels: int = 16,
         **kwargs: Any,
@@ -58,7 +60,7 @@ class RCCAHead(BandedLossHead, FCNHead):
                 f'recurrence={recurrence!r}: expected a number of times; without attention this head is an FCNHead'
             )
         self.recurrence = recurrence
-        self.cca = CrissCrossAttention(channels)
+        self.cca = build_block(attention, 'CrissCrossAttention', channels=channels)
         self.loss_category = None if loss_category is None else MODELS.build(loss_category)
         if not isinstance(self.loss_category, CategoryConsistentLoss | None):
             kind = type(self.loss_category).__name__

@@ -9,13 +9,13 @@ relatives' code, [D] our decision; ``docs/scaseg.md`` holds them all.
 
 from collections.abc import Sequence
 from itertools import pairwise
-from typing import Any, Literal
+from typing import Any
 
 from mmcv.cnn import build_activation_layer, build_norm_layer
 from mmseg.registry import MODELS
 from torch import Tensor, nn
 
-from ..layers import ContextBlend, CrossLayerBlock, FusedProjection, pool_to_grid
+from ..layers import FusedProjection, build_block, pool_to_grid
 from .banded_loss_head import BandedLossHead
 
 
@@ -28,18 +28,15 @@ class SCASegHead(BandedLossHead):
     Args:
         in_channels: channels of every encoder level, shallow to deep.
         channels: width E of the fused map.
-        num_heads: attention heads of every level; each divides the channels of its level.
+        num_heads: attention heads of every level; strip attention wants them to divide the channels of their level.
         strides: strides of the levels in pixels; each is twice the one before it.
         kv_stride: stride of the grid that keys and values live on, one of ``strides``; ``None`` is the deepest (32 for
             the usual encoders, as in the paper). Shallower is finer: more context, more keys.
-        kv_source: what the blended map is made from: ``'cross_layer'`` (the paper), ``'encoder'`` or ``'self'``, see
+        block: config of the blocks, ``forward(x, context)``. Each is given ``channels``, ``kv_channels``,
+            ``num_heads`` and ``norm_cfg`` of its level, as far as it takes them; see ``CrossLayerBlock``.
+        context: config of what blends the map for keys and values, ``forward(maps)`` with the attributes
+            ``out_channels`` and ``decoded``. It is given the ``channels`` of all levels and its ``level``; see
             ``ContextBlend``.
-        attention: ``'strip'`` (the paper) or ``'vanilla'``, see ``StripCrossAttention``.
-        qk_scale: factor on the attention logits; ``None`` is (C / num_heads)^-0.5.
-        local: ``'parallel'``, ``'serial'`` or ``None``: where local perception stands in a block.
-        lpm_kernel: side of the depthwise kernel of local perception.
-        ffn_ratio: hidden channels of the feed-forward networks, as a multiple of C.
-        drop_path_rate: stochastic depth of the blocks in training.
         kwargs: of mmseg's ``BaseDecodeHead``: ``num_classes``, ``dropout_ratio``, ``norm_cfg``, ``loss_decode`` ….
 
     Shape:
@@ -59,13 +56,8 @@ class SCASegHead(BandedLossHead):
         num_heads: Sequence[int] = (1, 2, 5, 8),
         strides: Sequence[int] = (4, 8, 16, 32),
         kv_stride: int | None = None,
-        kv_source: Literal['cross_layer', 'encoder', 'self'] = 'cross_layer',
-        attention: Literal['strip', 'vanilla'] = 'strip',
-        qk_scale: float | None = None,
-        local: Literal['parallel', 'serial'] | None = 'parallel',
-        lpm_kernel: int = 3,
-        ffn_ratio: float = 4.0,
-        drop_path_rate: float = 0.1,
+        block: dict = dict(type='CrossLayerBlock'),
+        context: dict = dict(type='ContextBlend'),
         **kwargs: Any,
     ) -> None:
         kwargs.setdefault('in_index', list(range(len(in_channels))))
@@ -75,24 +67,12 @@ class SCASegHead(BandedLossHead):
         self.strides = list(strides)
         self.grid_level = list(strides).index(kv_stride)
         self.grid_ratios = [kv_stride / stride for stride in strides]
-        self.decoded_context = kv_source == 'cross_layer'
-        contexts = [ContextBlend(in_channels, level, kv_source) for level in range(len(in_channels))]
-        self.contexts = nn.ModuleList(contexts)
-        self.blocks = nn.ModuleList(
-            CrossLayerBlock(
-                level_channels,
-                context.out_channels,
-                heads,
-                attention=attention,
-                qk_scale=qk_scale,
-                local=local,
-                lpm_kernel=lpm_kernel,
-                ffn_ratio=ffn_ratio,
-                drop_path=drop_path_rate,
-                norm_cfg=self.norm_cfg,
-            )
-            for level_channels, context, heads in zip(in_channels, contexts, num_heads, strict=True)
+        self.contexts = nn.ModuleList(
+            build_block(context, 'ContextBlend', channels=list(in_channels), level=level)
+            for level in range(len(in_channels))
         )
+        self.decoded_context = self.contexts[0].decoded
+        self.blocks = nn.ModuleList(self._build_block(block, level, heads) for level, heads in enumerate(num_heads))
         self.fusion = FusedProjection(in_channels, channels)
         self.fusion_norm = build_norm_layer(self.norm_cfg or dict(type='BN'), channels)[1]
         self.fusion_act = build_activation_layer(self.act_cfg)
@@ -104,9 +84,18 @@ class SCASegHead(BandedLossHead):
         decoded = list(features)
         for i in reversed(range(len(features))):
             decoded[i] = self.blocks[i](features[i], self.contexts[i](on_grid))
-            if self.decoded_context and i > 0:  # shallower levels see this one as decoded
+            if i > 0 and self.decoded_context:  # shallower levels see this one as decoded
                 on_grid[i] = pool_to_grid(decoded[i], self.grid_ratios[i], size)
         return self.cls_seg(self.fusion_act(self.fusion_norm(self.fusion(decoded))))
+
+    def _build_block(self, block: dict, level: int, num_heads: int) -> nn.Module:
+        channels, kv_channels = self.in_channels[level], self.contexts[level].out_channels
+        arguments = dict(channels=channels, kv_channels=kv_channels, num_heads=num_heads, norm_cfg=self.norm_cfg)
+        try:
+            return build_block(block, 'CrossLayerBlock', **arguments)
+        except ValueError as error:
+            place = f'in_channels[{level}]={channels}, num_heads[{level}]={num_heads}'
+            raise ValueError(f'decode_head.block of the level with {place}: {error}') from error
 
 
 def _check_levels(
@@ -125,6 +114,3 @@ def _check_levels(
         raise ValueError(f'strides={list(strides)}: each level must have twice the stride of the one before it')
     if kv_stride not in strides:
         raise ValueError(f'kv_stride={kv_stride} is not one of the strides {list(strides)}')
-    for level, (c, heads) in enumerate(zip(in_channels, num_heads, strict=True)):
-        if heads < 1 or c % heads:
-            raise ValueError(f'num_heads[{level}]={heads} does not divide in_channels[{level}]={c}')

@@ -15,7 +15,7 @@ from mmcv.cnn import build_activation_layer, build_norm_layer
 from mmseg.registry import MODELS
 from torch import Tensor, nn
 
-from ..layers import FusedProjection, SEABlock
+from ..layers import FusedProjection, build_block
 from .banded_loss_head import BandedLossHead
 
 
@@ -30,8 +30,8 @@ class SEAHead(BandedLossHead):
         in_channels: channels of every encoder level, shallow to deep.
         channels: width E of the fused map.
         num_heads: attention heads of every level; each divides half the channels of its level.
-        ffn_ratio: hidden channels of the feed-forward networks, as a multiple of the level's.
-        drop_path_rate: stochastic depth of the blocks in training.
+        block: config of the blocks, ``forward(x)``. Each is given ``channels``, ``key_channels``, ``num_heads`` and
+            ``norm_cfg`` of its level, as far as it takes them; see ``SEABlock``.
         kwargs: of mmseg's ``BaseDecodeHead``: ``num_classes``, ``dropout_ratio``, ``norm_cfg``, ``loss_decode`` ….
 
     Shape:
@@ -48,8 +48,7 @@ class SEAHead(BandedLossHead):
         in_channels: Sequence[int],
         channels: int,
         num_heads: Sequence[int] = (1, 2, 5, 8),
-        ffn_ratio: float = 4.0,
-        drop_path_rate: float = 0.1,
+        block: dict = dict(type='SEABlock'),
         **kwargs: Any,
     ) -> None:
         kwargs.setdefault('in_index', list(range(len(in_channels))))
@@ -60,7 +59,9 @@ class SEAHead(BandedLossHead):
             if heads < 1 or width % (2 * heads):
                 raise ValueError(f'num_heads[{level}]={heads} does not divide half of in_channels[{level}]={width}')
         self.blocks = nn.ModuleList(
-            SEABlock(width, width // 2, heads, ffn_ratio, drop_path_rate, self.norm_cfg)
+            build_block(
+                block, 'SEABlock', channels=width, key_channels=width // 2, num_heads=heads, norm_cfg=self.norm_cfg
+            )
             for width, heads in zip(in_channels, num_heads, strict=True)
         )
         self.fusion = FusedProjection(in_channels, channels)

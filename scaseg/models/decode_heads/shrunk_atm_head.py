@@ -13,7 +13,7 @@ import torch.nn.functional as F
 from mmseg.registry import MODELS
 from torch import Tensor, nn
 
-from ..layers import ATMDecoderLayer, MapToTokens, MaskPrediction
+from ..layers import ATMDecoder, MapToTokens, MaskPrediction
 from .mask_classification_head import MaskClassificationHead
 
 
@@ -29,7 +29,8 @@ class ShrunkATMHead(MaskClassificationHead):
         num_heads: attention heads; divides ``embed_dims``.
         grid_size: (H, W) of the learned grid: the shallowest level's when training, its crop over its stride.
         num_layers: layers of each decoder.
-        dropout: in the decoders, see ``ATMDecoderLayer``.
+        dropout: in the decoders that make the grid.
+        layer: config of the layers whose scores are masks, as in ``ATMHead``.
         kwargs: of ``MaskClassificationHead``, which also tells the shapes.
 
     Raises:
@@ -45,16 +46,17 @@ class ShrunkATMHead(MaskClassificationHead):
         grid_size: tuple[int, int],
         num_layers: int = 3,
         dropout: float = 0.1,
+        layer: dict = dict(type='ATMDecoderLayer'),
         **kwargs: Any,
     ) -> None:
         super().__init__(in_channels, embed_dims, **kwargs)
         if num_layers < 1:
             raise ValueError(f'decode_head.num_layers={num_layers}: a decoder has one layer at least')
-        self.layers = nn.ModuleList(ATMDecoderLayer(embed_dims, num_heads, dropout) for _ in range(num_layers))
+        self.layers = ATMDecoder(num_layers, layer, embed_dims, num_heads)
         self.grid = nn.Parameter(torch.randn(1, embed_dims, *grid_size))
         self.projections = nn.ModuleList(MapToTokens(c, embed_dims) for c in in_channels)
-        layer = nn.TransformerDecoderLayer(embed_dims, num_heads, 4 * embed_dims, dropout, batch_first=True)
-        self.upsamplers = nn.ModuleList(nn.TransformerDecoder(layer, num_layers) for _ in in_channels)
+        gather = nn.TransformerDecoderLayer(embed_dims, num_heads, 4 * embed_dims, dropout, batch_first=True)
+        self.upsamplers = nn.ModuleList(nn.TransformerDecoder(gather, num_layers) for _ in in_channels)
         self.queries = nn.Embedding(self.num_classes, embed_dims)
         self.class_embed = nn.Linear(embed_dims, self.num_classes + 1)
 

@@ -3,11 +3,13 @@
 import torch
 from mmcv.cnn import Scale
 from mmengine.model import BaseModule
+from mmseg.registry import MODELS
 from torch import Tensor, nn
 
 from scaseg.ops import criss_cross
 
 
+@MODELS.register_module()
 class CrissCrossAttention(BaseModule):
     """``x + γ · CCA(x)``: applied twice, with the same weights, it lets every pixel see every other one.
 

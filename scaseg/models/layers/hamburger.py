@@ -8,11 +8,13 @@ import torch
 import torch.nn.functional as F
 from mmcv.cnn import ConvModule
 from mmengine.model import BaseModule
+from mmseg.registry import MODELS
 from torch import Tensor
 
 from scaseg.ops import nmf
 
 
+@MODELS.register_module()
 class Hamburger(BaseModule):
     """1×1 convolution and ReLU, non-negative matrix factorisation, 1×1 convolution and norm, residual, ReLU.
 

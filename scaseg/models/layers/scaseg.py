@@ -26,23 +26,24 @@ import torch
 import torch.nn.functional as F
 from mmcv.cnn import build_norm_layer
 from mmengine.model import BaseModule
+from mmseg.registry import MODELS
 from timm.layers import DropPath, LayerNorm2d
 from torch import Tensor, nn
 
 from scaseg.ops.strip_attention import Method, strip_attention
 
+from .build import build_block
 
-class StripCrossAttention(BaseModule):
-    """Cross-attention from a map to a smaller one, with one query and key channel per head.
+
+@MODELS.register_module()
+class VanillaCrossAttention(BaseModule):
+    """Multi-head cross-attention from a map to a smaller one, with C / h query and key channels per head.
 
     Args:
         channels: channels C of the query map and of the output.
         kv_channels: channels of the map that keys and values are made from.
         num_heads: attention heads h; divides ``channels``.
-        attention: ``'strip'`` compresses queries and keys to one channel per head, ``'vanilla'`` keeps C / h channels
-            (the ordinary multi-head cross-attention, for the ablation).
-        qk_scale: factor on the logits; ``None`` is (C / h)^-0.5 for both kinds of attention, as in MetaSeg.
-        method: how strip attention is computed, see ``scaseg.ops.strip_attention``; the results are the same.
+        qk_scale: factor on the logits; ``None`` is (C / h)^-0.5.
 
     Shape:
         x: (B, C, H, W), normalised query map.
@@ -50,7 +51,7 @@ class StripCrossAttention(BaseModule):
         returns: (B, C, H, W), to be added to the residual stream.
 
     Raises:
-        ValueError: ``num_heads`` does not divide ``channels``, or ``attention`` is unknown.
+        ValueError: ``num_heads`` does not divide ``channels``.
     """
 
     def __init__(
@@ -58,43 +59,76 @@ class StripCrossAttention(BaseModule):
         channels: int,
         kv_channels: int,
         num_heads: int,
-        attention: Literal['strip', 'vanilla'] = 'strip',
         qk_scale: float | None = None,
-        method: Method = 'auto',
         init_cfg: dict | None = None,
     ) -> None:
         super().__init__(init_cfg)
-        if channels % num_heads:
+        if num_heads < 1 or channels % num_heads:
             raise ValueError(f'num_heads={num_heads} does not divide the {channels} channels of its level')
-        if attention not in ('strip', 'vanilla'):
-            raise ValueError(f"attention={attention!r}: expected 'strip' or 'vanilla'")
         self.num_heads = num_heads
-        self.attention = attention
-        self.method = method
         self.scale = (channels // num_heads) ** -0.5 if qk_scale is None else qk_scale
-        qk_channels = num_heads if attention == 'strip' else channels
+        qk_channels = self._query_channels(channels)
         self.query = nn.Conv2d(channels, qk_channels, 1, bias=False)
         self.key = nn.Conv2d(kv_channels, qk_channels, 1, bias=False)
         self.value = nn.Conv2d(kv_channels, channels, 1, bias=False)
         self.proj = nn.Conv2d(channels, channels, 1)
 
     def forward(self, x: Tensor, context: Tensor) -> Tensor:
-        v = self._tokens(self.value(context))
-        if self.attention == 'strip':
-            q = self.query(x).flatten(2)  # one channel per head: (B, h, N)
-            k = self.key(context).flatten(2)  # (B, h, M)
-            out = strip_attention(q, k, v, self.scale, self.method)
-        else:
-            q, k = self._tokens(self.query(x)), self._tokens(self.key(context))
-            out = F.scaled_dot_product_attention(q, k, v, scale=self.scale)
+        out = self._attend(self.query(x), self.key(context), self._tokens(self.value(context)))
         out = out.transpose(-1, -2).reshape(x.shape)  # (B, h, N, d) -> (B, C, H, W)
         return self.proj(out)
+
+    def _query_channels(self, channels: int) -> int:
+        """Channels of queries and keys, over all heads."""
+        return channels
+
+    def _attend(self, q: Tensor, k: Tensor, v: Tensor) -> Tensor:
+        """Maps of queries and keys, tokens of values (B, h, M, d) -> (B, h, N, d)."""
+        return F.scaled_dot_product_attention(self._tokens(q), self._tokens(k), v, scale=self.scale)
 
     def _tokens(self, x: Tensor) -> Tensor:
         """(B, C, H, W) -> (B, h, H·W, C / h)."""
         return x.flatten(2).unflatten(1, (self.num_heads, -1)).transpose(-1, -2)
 
 
+@MODELS.register_module()
+class StripCrossAttention(VanillaCrossAttention):
+    """Cross-attention whose queries and keys have one channel per head, the attention of SCASeg.
+
+    Args:
+        channels: channels C of the query map and of the output.
+        kv_channels: channels of the map that keys and values are made from.
+        num_heads: attention heads h; divides ``channels``.
+        qk_scale: factor on the logits; ``None`` is (C / h)^-0.5, as in MetaSeg.
+        method: how it is computed, see ``scaseg.ops.strip_attention``; the results are the same.
+
+    Shape:
+        As ``VanillaCrossAttention``.
+
+    Raises:
+        ValueError: ``num_heads`` does not divide ``channels``.
+    """
+
+    def __init__(
+        self,
+        channels: int,
+        kv_channels: int,
+        num_heads: int,
+        qk_scale: float | None = None,
+        method: Method = 'auto',
+        init_cfg: dict | None = None,
+    ) -> None:
+        super().__init__(channels, kv_channels, num_heads, qk_scale, init_cfg)
+        self.method = method
+
+    def _query_channels(self, channels: int) -> int:
+        return self.num_heads
+
+    def _attend(self, q: Tensor, k: Tensor, v: Tensor) -> Tensor:
+        return strip_attention(q.flatten(2), k.flatten(2), v, self.scale, self.method)  # q (B, h, N), k (B, h, M)
+
+
+@MODELS.register_module()
 class LocalPerception(nn.Sequential):
     """What attention over a pooled map cannot see: depthwise convolution, BN, GELU, 1×1 convolution.
 
@@ -112,7 +146,7 @@ class LocalPerception(nn.Sequential):
 
     def __init__(self, channels: int, kernel_size: int = 3, norm_cfg: dict | None = None) -> None:
         if kernel_size % 2 == 0:
-            raise ValueError(f'lpm_kernel={kernel_size}: the kernel of local perception must be odd')
+            raise ValueError(f'kernel_size={kernel_size}: the kernel of local perception must be odd')
         super().__init__(
             nn.Conv2d(channels, channels, kernel_size, padding=kernel_size // 2, groups=channels, bias=False),
             build_norm_layer(norm_cfg or dict(type='BN'), channels)[1],
@@ -121,8 +155,13 @@ class LocalPerception(nn.Sequential):
         )
 
 
+@MODELS.register_module()
 class FeedForward(nn.Sequential):
     """1×1 convolution to ``ratio`` times the channels, depthwise 3×3, GELU, 1×1 back.
+
+    Args:
+        channels: channels C of the map.
+        ratio: hidden channels as a multiple of C.
 
     Shape:
         (B, C, H, W) -> (B, C, H, W)
@@ -138,21 +177,23 @@ class FeedForward(nn.Sequential):
         )
 
 
+@MODELS.register_module()
 class CrossLayerBlock(BaseModule):
-    """Strip cross-attention to the blended map, local perception, feed-forward network.
+    """Attention to the blended map, local perception, feed-forward network.
 
     Args:
         channels: channels C of the query map F_i.
         kv_channels: channels of the blended map M_i.
-        num_heads: attention heads; divides ``channels``.
-        attention: ``'strip'`` or ``'vanilla'``, see ``StripCrossAttention``.
-        qk_scale: factor on the logits; ``None`` is (C / num_heads)^-0.5.
-        local: ``'parallel'`` adds local perception to the attention's output, ``'serial'`` gives it a residual step of
-            its own after the attention, ``None`` leaves it out.
-        lpm_kernel: side of the depthwise kernel of local perception, odd.
-        ffn_ratio: hidden channels of the feed-forward network, as a multiple of C.
+        num_heads: attention heads.
+        attention: config of the attention, ``forward(x, context)``; it is given ``channels``, ``kv_channels`` and
+            ``num_heads``.
+        local: config of what sees the neighbourhood of a position, ``forward(x)``; it is given ``channels`` and
+            ``norm_cfg``. ``None`` leaves it out.
+        local_position: ``'parallel'`` adds its output to the attention's, ``'serial'`` gives it a residual step of its
+            own after the attention.
+        ffn: config of the feed-forward network, ``forward(x)``; it is given ``channels``.
         drop_path: probability to drop a residual branch of a sample in training.
-        norm_cfg: normalisation inside local perception; ``None`` is BN.
+        norm_cfg: normalisation inside ``local``; ``None`` is BN.
 
     Shape:
         x: (B, C, H, W), encoder feature at this level, before normalisation.
@@ -160,7 +201,7 @@ class CrossLayerBlock(BaseModule):
         returns: (B, C, H, W), same stride as ``x``.
 
     Raises:
-        ValueError: a switch has a value it does not know, or ``num_heads`` does not divide ``channels``.
+        ValueError: ``local_position`` is unknown, or a block refuses its arguments.
     """
 
     def __init__(
@@ -168,26 +209,26 @@ class CrossLayerBlock(BaseModule):
         channels: int,
         kv_channels: int,
         num_heads: int,
-        attention: Literal['strip', 'vanilla'] = 'strip',
-        qk_scale: float | None = None,
-        local: Literal['parallel', 'serial'] | None = 'parallel',
-        lpm_kernel: int = 3,
-        ffn_ratio: float = 4.0,
-        drop_path: float = 0.0,
+        attention: dict = dict(type='StripCrossAttention'),
+        local: dict | None = dict(type='LocalPerception'),
+        local_position: Literal['parallel', 'serial'] = 'parallel',
+        ffn: dict = dict(type='FeedForward'),
+        drop_path: float = 0.1,
         norm_cfg: dict | None = None,
         init_cfg: dict | None = None,
     ) -> None:
         super().__init__(init_cfg)
-        if local not in ('parallel', 'serial', None):
-            raise ValueError(f"local={local!r}: expected 'parallel', 'serial' or None")
-        self.local = local
+        if local_position not in ('parallel', 'serial'):
+            raise ValueError(f"local_position={local_position!r}: expected 'parallel' or 'serial'")
+        self.local = local_position if local is not None else None
+        level = dict(channels=channels, kv_channels=kv_channels, num_heads=num_heads, norm_cfg=norm_cfg)
         self.query_norm = LayerNorm2d(channels)
         self.context_norm = LayerNorm2d(kv_channels)
-        self.attention = StripCrossAttention(channels, kv_channels, num_heads, attention, qk_scale)
+        self.attention = build_block(attention, 'StripCrossAttention', **level)
         if local is not None:
-            self.local_perception = LocalPerception(channels, lpm_kernel, norm_cfg)
+            self.local_perception = build_block(local, 'LocalPerception', **level)
         self.ffn_norm = LayerNorm2d(channels)
-        self.ffn = FeedForward(channels, ffn_ratio)
+        self.ffn = build_block(ffn, 'FeedForward', **level)
         self.drop_path = DropPath(drop_path)
 
     def forward(self, x: Tensor, context: Tensor) -> Tensor:
@@ -200,6 +241,7 @@ class CrossLayerBlock(BaseModule):
         return x + self.drop_path(self.ffn(self.ffn_norm(x)))
 
 
+@MODELS.register_module()
 class ContextBlend(BaseModule):
     """``M_i`` of one level, from the maps of all levels on one common grid.
 
@@ -213,6 +255,10 @@ class ContextBlend(BaseModule):
         maps: one (B, C_j, h, w) for each level j: its decoded map for j > i with ``'cross_layer'``, its encoder map
             otherwise.
         returns: (B, ``out_channels``, h, w).
+
+    Attributes:
+        out_channels: channels of the blended map.
+        decoded: whether it takes the decoded maps of deeper levels, not their encoder maps.
 
     Raises:
         ValueError: ``source`` is unknown.
@@ -228,11 +274,12 @@ class ContextBlend(BaseModule):
         super().__init__(init_cfg)
         projected = {'cross_layer': range(level + 1), 'encoder': range(len(channels)), 'self': [level]}
         if source not in projected:
-            raise ValueError(f'kv_source={source!r}: expected one of {sorted(projected)}')
+            raise ValueError(f'source={source!r}: expected one of {sorted(projected)}')
         taken = [level] if source == 'self' else range(len(channels))
         self.taken = list(taken)
         self.projections = nn.ModuleDict({str(j): nn.Conv2d(channels[j], channels[j], 1) for j in projected[source]})
         self.out_channels = sum(channels[j] for j in self.taken)
+        self.decoded = source == 'cross_layer'
 
     def forward(self, maps: Sequence[Tensor]) -> Tensor:
         blended = [self.projections[str(j)](maps[j]) if str(j) in self.projections else maps[j] for j in self.taken]

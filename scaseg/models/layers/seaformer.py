@@ -19,8 +19,11 @@ import torch
 import torch.nn.functional as F
 from mmcv.cnn import ConvModule
 from mmengine.model import BaseModule
+from mmseg.registry import MODELS
 from timm.layers import DropPath
 from torch import Tensor, nn
+
+from .build import build_block
 
 POSITIONS = 16  # length of the learned position embeddings; interpolated to the map's
 
@@ -62,6 +65,7 @@ class SqueezedAttention(BaseModule):
         return F.interpolate(pos_embed, size=length, mode='linear', align_corners=False)
 
 
+@MODELS.register_module()
 class SEAAttention(BaseModule):
     """Row and column attention over squeezed maps, gating a convolutional branch that keeps the detail.
 
@@ -88,7 +92,7 @@ class SEAAttention(BaseModule):
         init_cfg: dict | None = None,
     ) -> None:
         super().__init__(init_cfg)
-        if key_channels % num_heads:
+        if num_heads < 1 or key_channels % num_heads:
             raise ValueError(f'num_heads={num_heads} does not divide the {key_channels} channels of the keys')
         norm_cfg = norm_cfg or dict(type='BN')
         pointwise = partial(ConvModule, kernel_size=1, norm_cfg=norm_cfg, act_cfg=None)
@@ -113,6 +117,7 @@ class SEAAttention(BaseModule):
         return gate * self.detail(torch.cat([q, k, v], dim=1))
 
 
+@MODELS.register_module()
 class SEABlock(BaseModule):
     """SEA attention and a feed-forward network with a depthwise 3×3 convolution.
 
@@ -123,6 +128,8 @@ class SEABlock(BaseModule):
         ffn_ratio: hidden channels of the feed-forward network, as a multiple of C.
         drop_path: probability to drop a residual branch of a sample in training.
         norm_cfg: normalisation after the convolutions; ``None`` is BN.
+        attention: config of the attention, ``forward(x)``; it is given ``channels``, ``key_channels``, ``num_heads``
+            and ``norm_cfg``.
 
     Shape:
         (B, C, H, W) -> (B, C, H, W)
@@ -133,15 +140,17 @@ class SEABlock(BaseModule):
         channels: int,
         key_channels: int,
         num_heads: int,
-        ffn_ratio: float = 2.0,
-        drop_path: float = 0.0,
+        ffn_ratio: float = 4.0,
+        drop_path: float = 0.1,
         norm_cfg: dict | None = None,
+        attention: dict = dict(type='SEAAttention'),
         init_cfg: dict | None = None,
     ) -> None:
         super().__init__(init_cfg)
         norm_cfg = norm_cfg or dict(type='BN')
         hidden = int(channels * ffn_ratio)
-        self.attention = SEAAttention(channels, key_channels, num_heads, norm_cfg)
+        level = dict(channels=channels, key_channels=key_channels, num_heads=num_heads, norm_cfg=norm_cfg)
+        self.attention = build_block(attention, 'SEAAttention', **level)
         self.ffn = nn.Sequential(
             ConvModule(channels, hidden, 1, norm_cfg=norm_cfg, act_cfg=None),
             nn.Conv2d(hidden, hidden, 3, padding=1, groups=hidden),

@@ -11,9 +11,12 @@ from typing import NamedTuple
 import torch
 import torch.nn.functional as F
 from mmengine.model import BaseModule
+from mmseg.registry import MODELS
 from torch import Tensor, nn
 
 from scaseg.ops.precision import no_autocast
+
+from .build import build_block
 
 
 class AttentionToMask(BaseModule):
@@ -58,6 +61,7 @@ class AttentionToMask(BaseModule):
         return x.unflatten(2, (self.num_heads, -1)).transpose(1, 2)
 
 
+@MODELS.register_module()
 class ATMDecoderLayer(BaseModule):
     """Self-attention of the queries, attention-to-mask, feed-forward network.
 
@@ -100,14 +104,17 @@ class ATMDecoder(nn.ModuleList):
 
     Args:
         num_layers: number of layers.
-        channels: of each layer, as the other arguments of ``ATMDecoderLayer``.
+        layer: config of each; it is given the other arguments.
+        channels: channels d of queries and tokens.
+        num_heads: attention heads.
 
     Shape:
         As ``ATMDecoderLayer``.
     """
 
-    def __init__(self, num_layers: int, channels: int, num_heads: int, dropout: float = 0.1) -> None:
-        super().__init__(ATMDecoderLayer(channels, num_heads, dropout) for _ in range(num_layers))
+    def __init__(self, num_layers: int, layer: dict, channels: int, num_heads: int) -> None:
+        level = dict(channels=channels, num_heads=num_heads)
+        super().__init__(build_block(layer, 'ATMDecoderLayer', **level) for _ in range(num_layers))
 
     def forward(self, queries: Tensor, tokens: Tensor) -> tuple[Tensor, Tensor]:
         for layer in self:

@@ -1,0 +1,6 @@
+# SCASeg with attention logits scaled by (C / h)^-0.5, its relatives' default, in place of 1.
+# 0.55 M parameters, 0.08 GMACs at 128x128. Switches in docs/scaseg.md; not run here.
+# python tools/train.py configs/ablations/scaseg-default-scale_convnext-atto_1xb8-1500it_toyscenes-128x128.py
+_base_ = '../scaseg/scaseg_convnext-atto_1xb8-1500it_toyscenes-128x128.py'
+
+model = dict(decode_head=dict(block=dict(attention=dict(qk_scale=None))))
