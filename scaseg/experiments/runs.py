@@ -167,7 +167,7 @@ def _check_model(cfg: Config) -> None:
 def _refuse_twins(spec: SweepSpec, plans: dict[str, tuple[Config, str]]) -> None:
     seen: dict[str, str] = {}
     for name, (cfg, _) in plans.items():
-        twin = seen.setdefault(_hash(cfg), name)
+        twin = seen.setdefault(hash_config(cfg), name)
         if twin != name:
             raise UserError(f'{spec.path}: variants.{name} changes nothing: it is the same training as {twin}')
 
@@ -177,14 +177,15 @@ def _plan(spec: SweepSpec, name: str, cfg: Config, metric_key: str, seed: int, w
     options = {**variant.options, **_added_options(metric_key), 'randomness.seed': seed}
     seeded = cfg.copy()
     seeded.merge_from_dict({'randomness.seed': seed})
-    config_hash = _hash(seeded)
+    config_hash = hash_config(seeded)
     label = f'{name}_seed{seed}_{config_hash[:8]}'
     folder, result = work_dir / label, results / f'{label}.json'
     max_iters = cfg.train_cfg.max_iters
     return Run(spec.name, name, seed, variant.config, options, config_hash, max_iters, metric_key, folder, result)
 
 
-def _hash(cfg: Config) -> str:
+def hash_config(cfg: Config) -> str:
+    """SHA-256 of the resolved config."""
     return hashlib.sha256(json.dumps(resolved(cfg), sort_keys=True).encode()).hexdigest()
 
 

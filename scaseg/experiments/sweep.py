@@ -108,8 +108,9 @@ def _execute(runs: Sequence[Run], engine: Engine, table: LiveTable) -> None:
         signal.signal(signal.SIGTERM, signal.SIG_IGN)
         for _, job in active.values():
             job.stop()
-        for _, job in active.values():
+        for run, job in active.values():
             job.wait()
+            run.failure.unlink(missing_ok=True)  # a library may have taken Ctrl-C for an error of its own
         signal.signal(signal.SIGTERM, before)
 
 

@@ -23,7 +23,7 @@ from scaseg.apis.train import train  # noqa: E402
 from scaseg.errors import UserError  # noqa: E402
 
 from .results import measure_result  # noqa: E402
-from .runs import CONFIG_FILE, Run, resolved  # noqa: E402
+from .runs import CONFIG_FILE, Run, hash_config, resolved  # noqa: E402
 
 
 def train_run(run: Run, launcher: str = 'none') -> None:
@@ -41,7 +41,7 @@ def train_run(run: Run, launcher: str = 'none') -> None:
     run.folder.mkdir(parents=True, exist_ok=True)
     with _alone(run.folder):
         try:
-            (run.folder / CONFIG_FILE).write_text(json.dumps(resolved(load_config(run.config, run.options)), indent=1))
+            _leave_config(run)
             matrices = run.folder / 'matrices.npz'
             options = {**run.options, f'{run.metric_key}.image_matrices': str(matrices)}
             train(run.config, work_dir=run.folder, resume='auto', options=options, launcher=launcher)
@@ -53,6 +53,14 @@ def train_run(run: Run, launcher: str = 'none') -> None:
             text = str(error) if isinstance(error, UserError) else traceback.format_exc()
             run.failure.write_text(text)
             raise
+
+
+def _leave_config(run: Run) -> None:
+    """Write the resolved config, which tells later what has changed; it must be the one that the sweep has checked."""
+    cfg = load_config(run.config, run.options)
+    if hash_config(cfg) != run.config_hash:
+        raise UserError(f'{run.config}: this config, or one of its bases, has changed since the sweep was started')
+    (run.folder / CONFIG_FILE).write_text(json.dumps(resolved(cfg), indent=1))
 
 
 @contextlib.contextmanager

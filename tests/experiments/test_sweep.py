@@ -150,6 +150,16 @@ def test_two_processes_never_train_one_run(sweep_file: Path, tmp_path: Path) -> 
     assert run.state is State.INTERRUPTED  # the other one goes on
 
 
+def test_a_config_that_changes_while_a_sweep_runs_is_not_trained(sweep_file: Path, tmp_path: Path) -> None:
+    config = tmp_path / 'tiny.py'
+    config.write_text(sweep_file.with_name('tiny.py').read_text())
+    run = plan_sweep(change(sweep_file, tmp_path, base=str(config)), tmp_path / 'work')[0]
+    config.write_text(config.read_text().replace('max_iters=4', 'max_iters=6'))
+    with pytest.raises(UserError, match='has changed since the sweep was started'):
+        train_run(run)
+    assert run.state is State.FAILED
+
+
 def test_a_dry_run_tells_commands_and_time(sweep_file: Path, finished: tuple[Path, Path], tmp_path: Path) -> None:
     runs = plan_sweep(sweep_file, tmp_path / 'work', finished[1])
     text = describe_plan([*runs[:1], *plan_sweep(sweep_file, tmp_path / 'work')[1:2]], jobs=1)
