@@ -3,6 +3,7 @@
 import os
 import shutil
 from collections.abc import Iterator
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 os.environ.setdefault('OMP_WAIT_POLICY', 'PASSIVE')  # before torch starts its threads
@@ -25,6 +26,20 @@ import scaseg.engine  # noqa: E402
 import scaseg.evaluation  # noqa: E402
 import scaseg.models  # noqa: E402, F401
 
+TINY_CONFIG = """
+_base_ = '{repository}/configs/scaseg/scaseg_convnext-atto_1xb8-1500it_toyscenes-128x128.py'
+
+crop_size = (64, 96)
+model = dict(data_preprocessor=dict(size=crop_size), backbone=dict(dims=(8, 16, 24, 32)),
+             decode_head=dict(in_channels=[8, 16, 24], channels=16))
+train_dataloader = dict(batch_size=2, num_workers=0, persistent_workers=False,
+                        dataset=dict(size=8, image_size=crop_size))
+val_dataloader = dict(num_workers=0, persistent_workers=False, dataset=dict(size=3, image_size=crop_size))
+test_dataloader = val_dataloader
+train_cfg = dict(max_iters=6, val_interval=3)
+default_hooks = dict(checkpoint=dict(interval=3), logger=dict(interval=1))
+"""
+
 
 @pytest.fixture(autouse=True)
 def _same_numbers_every_time() -> None:
@@ -44,3 +59,11 @@ def browser() -> 'Iterator[Browser]':
         chrome = driver.chromium.launch(executable_path=chromium, args=flags)
         yield chrome
         chrome.close()
+
+
+@pytest.fixture
+def config(tmp_path: Path) -> Path:
+    """A training small enough for a test: a real config of the repository, cut down."""
+    path = tmp_path / 'tiny.py'
+    path.write_text(TINY_CONFIG.format(repository=Path(__file__).parents[1]))
+    return path

@@ -16,9 +16,9 @@ from mmengine.structures import PixelData
 from mmseg.registry import DATASETS, MODELS, PARAM_SCHEDULERS
 from mmseg.structures import SegDataSample
 
-from scaseg.apis import count_complexity
 from scaseg.apis.checks import leaf_datasets
 from scaseg.apis.config import load_config
+from scaseg.benchmarking import count_complexity
 
 REPOSITORY = Path(__file__).parents[1]
 LEAVES = sorted(path for path in (REPOSITORY / 'configs').glob('*/*.py') if path.parent.name != '_base_')

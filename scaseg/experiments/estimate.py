@@ -9,10 +9,10 @@ from datetime import timedelta
 import torch
 from mmengine.config import Config
 
-from scaseg.apis.benchmark import synchronize
 from scaseg.apis.config import load_config
-from scaseg.apis.network_calls import build_network, network_call
-from scaseg.apis.training_step import TrainingStep
+from scaseg.benchmarking.network_calls import build_network, network_call
+from scaseg.benchmarking.timing import synchronize
+from scaseg.benchmarking.training_step import TrainingStep
 
 from .runs import Run, State
 

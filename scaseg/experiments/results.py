@@ -11,9 +11,9 @@ from mmengine.config import Config
 from mmengine.fileio import put
 from mmseg.registry import MODELS
 
-from scaseg.apis.benchmark import circumstances, library_versions
-from scaseg.apis.complexity import count_complexity
 from scaseg.apis.config import load_config
+from scaseg.benchmarking.complexity import count_complexity
+from scaseg.benchmarking.timing import circumstances, library_versions
 from scaseg.errors import UserError
 from scaseg.visualization import Scalars, read_scalars
 

@@ -12,7 +12,7 @@ from mmseg.models.segmentors import EncoderDecoder
 from mmseg.registry import MODELS
 from torch import Tensor
 
-from scaseg.apis import count_complexity
+from scaseg.benchmarking import count_complexity
 from scaseg.errors import UserError
 from scaseg.models import HamburgerHead
 

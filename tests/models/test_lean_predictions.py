@@ -9,7 +9,7 @@ from mmseg.registry import MODELS
 from mmseg.structures import SegDataSample
 from torch import Tensor
 
-from scaseg.apis.benchmark import peak_memory
+from scaseg.benchmarking.timing import peak_memory
 from scaseg.errors import UserError
 from scaseg.models import LeanEncoderDecoder, LeanTTAModel
 from scaseg.ops import row_bands

@@ -11,7 +11,7 @@ from mmseg.registry import MODELS
 from mmseg.structures import SegDataSample
 from torch import Tensor
 
-from scaseg.apis import count_complexity
+from scaseg.benchmarking import count_complexity
 from scaseg.errors import UserError
 from scaseg.models import RCCAHead
 from scaseg.models.layers import CrissCrossAttention

@@ -8,8 +8,8 @@ import torch.nn.functional as F
 from mmseg.registry import MODELS
 from torch import Tensor, nn
 
-from scaseg.apis import count_complexity
 from scaseg.apis.config import load_config
+from scaseg.benchmarking import count_complexity
 from scaseg.errors import UserError
 from scaseg.models import LightFusionHead, SeaFormer
 from scaseg.models.backbones.seaformer import InvertedResidual

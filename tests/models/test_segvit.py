@@ -7,8 +7,8 @@ import torch
 from mmengine.config import ConfigDict
 from mmseg.registry import MODELS
 
-from scaseg.apis import count_complexity
 from scaseg.apis.config import load_config
+from scaseg.benchmarking import count_complexity
 from scaseg.models import LeanEncoderDecoder
 from scaseg.weights.table import TABLE
 

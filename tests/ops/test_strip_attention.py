@@ -13,7 +13,7 @@ from torch import Tensor
 from torch.utils.checkpoint import checkpoint
 from torch.utils.flop_counter import FlopCounterMode
 
-from scaseg.apis.benchmark import peak_memory
+from scaseg.benchmarking.timing import peak_memory
 from scaseg.ops import naive_strip_attention, strip_attention
 from scaseg.ops.strip_attention import choose_method, interpolated
 

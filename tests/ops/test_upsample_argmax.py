@@ -7,7 +7,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from scaseg.apis.benchmark import peak_memory
+from scaseg.benchmarking.timing import peak_memory
 from scaseg.ops import upsample_argmax
 from scaseg.ops.upsample_argmax import argmax_of_planes, naive
 

@@ -6,7 +6,7 @@ import pytest
 import torch
 from torch import Tensor
 
-from scaseg.apis.benchmark import peak_memory
+from scaseg.benchmarking.timing import peak_memory
 from scaseg.ops import row_bands
 from scaseg.ops.upsampled_cross_entropy import naive_upsampled_cross_entropy, upsampled_cross_entropy
 

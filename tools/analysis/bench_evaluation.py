@@ -18,18 +18,18 @@ from scaseg.quiet import quiet_dependencies
 os.environ.setdefault('KINETO_LOG_LEVEL', '99')  # torch's profiler, which counts memory, reports its start and stop
 quiet_dependencies()
 
-from scaseg.apis.benchmark import (  # noqa: E402
-    REPOSITORY,
+from scaseg.apis.cli import measuring_parser, run_tool  # noqa: E402
+from scaseg.apis.config import load_config  # noqa: E402
+from scaseg.benchmarking.evaluation_calls import PARTS, build_evaluations, calls_of  # noqa: E402
+from scaseg.benchmarking.timing import (  # noqa: E402
     append_csv,
     call_rows,
     circumstances,
     library_versions,
     print_markdown,
 )
-from scaseg.apis.cli import measuring_parser, run_tool  # noqa: E402
-from scaseg.apis.config import load_config  # noqa: E402
-from scaseg.apis.evaluation_calls import PARTS, build_evaluations, calls_of  # noqa: E402
 
+REPOSITORY = Path(__file__).parents[2]
 CONFIGS = [
     REPOSITORY / 'configs/scaseg/scaseg_mscan-t_8xb2-160k_ade20k-512x512.py',
     REPOSITORY / 'configs/scaseg/scaseg_mscan-t_8xb1-160k_cityscapes-1024x1024.py',

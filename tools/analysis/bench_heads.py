@@ -17,15 +17,15 @@ import torch  # noqa: E402
 from mmseg.registry import MODELS  # noqa: E402
 from torch import nn  # noqa: E402
 
-from scaseg.apis.benchmark import (  # noqa: E402
+from scaseg.apis.cli import measuring_parser, run_tool  # noqa: E402
+from scaseg.benchmarking.network_calls import PASSES, module_call  # noqa: E402
+from scaseg.benchmarking.timing import (  # noqa: E402
     append_csv,
     call_rows,
     circumstances,
     library_versions,
     print_markdown,
 )
-from scaseg.apis.cli import measuring_parser, run_tool  # noqa: E402
-from scaseg.apis.network_calls import PASSES, module_call  # noqa: E402
 from scaseg.models.layers import StripCrossAttention  # noqa: E402
 
 CHANNELS, STRIDES = [32, 64, 160, 256], [4, 8, 16, 32]

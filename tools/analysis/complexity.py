@@ -17,10 +17,10 @@ quiet_dependencies()
 
 from mmseg.registry import MODELS  # noqa: E402
 
-from scaseg.apis import Complexity, count_complexity  # noqa: E402
-from scaseg.apis.benchmark import append_csv, print_markdown, repository_state  # noqa: E402
 from scaseg.apis.cli import run_tool  # noqa: E402
 from scaseg.apis.config import load_config  # noqa: E402
+from scaseg.benchmarking import Complexity, count_complexity  # noqa: E402
+from scaseg.benchmarking.timing import append_csv, print_markdown, repository_state  # noqa: E402
 
 
 def main() -> None:

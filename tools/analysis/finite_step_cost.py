@@ -13,7 +13,7 @@ import argparse  # noqa: E402
 
 from scaseg.apis.cli import positive_int, run_tool, torch_device  # noqa: E402
 from scaseg.apis.config import load_config  # noqa: E402
-from scaseg.apis.finite_step_cost import finite_step_cost  # noqa: E402
+from scaseg.benchmarking.finite_step_cost import finite_step_cost  # noqa: E402
 
 
 def main() -> None:

@@ -17,16 +17,16 @@ from scaseg.quiet import quiet_dependencies
 os.environ.setdefault('KINETO_LOG_LEVEL', '99')  # torch's profiler, which counts memory, reports its start and stop
 quiet_dependencies()
 
-from scaseg.apis.benchmark import (  # noqa: E402
+from scaseg.apis.cli import VariantAction, measuring_parser, positive_int, run_tool  # noqa: E402
+from scaseg.apis.config import load_config  # noqa: E402
+from scaseg.benchmarking.timing import (  # noqa: E402
     append_csv,
     call_rows,
     circumstances,
     library_versions,
     print_markdown,
 )
-from scaseg.apis.cli import VariantAction, measuring_parser, positive_int, run_tool  # noqa: E402
-from scaseg.apis.config import load_config  # noqa: E402
-from scaseg.apis.training_step import PHASES, TrainingStep  # noqa: E402
+from scaseg.benchmarking.training_step import PHASES, TrainingStep  # noqa: E402
 
 
 def main() -> None:

@@ -5,9 +5,9 @@ from pathlib import Path
 import pytest
 import torch
 
-from scaseg.apis import evaluation_calls
 from scaseg.apis.config import load_config
-from scaseg.apis.evaluation_calls import PARTS, Sizes, build_evaluations, calls_of
+from scaseg.benchmarking import evaluation_calls
+from scaseg.benchmarking.evaluation_calls import PARTS, Sizes, build_evaluations, calls_of
 from scaseg.errors import UserError
 
 CONFIGS = Path(__file__).parents[2] / 'configs/scaseg'

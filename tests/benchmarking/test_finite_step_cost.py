@@ -5,7 +5,7 @@ from pathlib import Path
 import torch
 
 from scaseg.apis.config import load_config
-from scaseg.apis.finite_step_cost import finite_step_cost
+from scaseg.benchmarking.finite_step_cost import finite_step_cost
 
 
 def test_the_check_is_timed_beside_a_step(config: Path) -> None:

@@ -21,8 +21,6 @@ from torch.profiler import ProfilerActivity, profile
 
 from scaseg.errors import UserError
 
-REPOSITORY = Path(__file__).parents[2]
-
 
 @dataclass(frozen=True)
 class Timing:
@@ -98,7 +96,7 @@ def circumstances(device: torch.device) -> dict[str, str | int]:
 
 def repository_state() -> dict[str, str | int]:
     """Day and commit; a '+' stands for changes that are not committed."""
-    git = ['git', '-C', str(REPOSITORY)]
+    git = ['git', '-C', str(Path(__file__).parent)]
     commit = subprocess.run([*git, 'rev-parse', '--short', 'HEAD'], capture_output=True, text=True).stdout.strip()
     changed = subprocess.run([*git, 'status', '--porcelain', '-uno'], capture_output=True, text=True).stdout.strip()
     return {'date': datetime.now(UTC).date().isoformat(), 'commit': (commit or 'unknown') + ('+' if changed else '')}

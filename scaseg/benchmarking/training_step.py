@@ -12,11 +12,11 @@ from mmengine.structures import PixelData
 from mmseg.models import BaseSegmentor
 from mmseg.structures import SegDataSample
 
+from scaseg.apis.checks import check_data
 from scaseg.engine import QuietRunner
 
-from .benchmark import synchronize
-from .checks import check_data
 from .network_calls import build_network
+from .timing import synchronize
 
 PHASES = {
     'data': 'a batch as the data loader gives it, then moved to the device, normalised and padded',

@@ -4,11 +4,10 @@ from pathlib import Path
 
 import pytest
 import yaml
+from benchmarks import draw_accuracy_cost, fill_tables
+from model_zoo import dump_metafile, render_readme, update_metafile
 
-from scaseg.apis.model_zoo import dump_metafile, render_readme, update_metafile
-from scaseg.apis.result_tables import fill_tables
 from scaseg.errors import UserError
-from scaseg.visualization.accuracy_cost import draw_accuracy_cost
 
 REPOSITORY = Path(__file__).parents[2]
 PUBLISHED = REPOSITORY / 'docs' / 'results' / 'published.csv'

@@ -13,7 +13,7 @@ from mmseg.models import BaseSegmentor
 from mmseg.registry import MODELS
 from torch import Tensor, nn
 
-from scaseg.apis import count_complexity
+from scaseg.benchmarking import count_complexity
 
 TOKENS, CHANNELS, HEADS = 64 * 16, 32, 4
 PROJECTIONS = 4 * TOKENS * CHANNELS**2

@@ -9,11 +9,11 @@ from pathlib import Path
 import pytest
 import torch
 
-from scaseg.apis.benchmark import call_rows
 from scaseg.apis.cli import VariantAction, measuring_parser, positive_int
 from scaseg.apis.config import load_config
-from scaseg.apis.network_calls import PARTS, build_network, network_call
-from scaseg.apis.training_step import PHASES, TrainingStep
+from scaseg.benchmarking.network_calls import PARTS, build_network, network_call
+from scaseg.benchmarking.timing import call_rows
+from scaseg.benchmarking.training_step import PHASES, TrainingStep
 
 REPOSITORY = Path(__file__).parents[2]
 CPU = torch.device('cpu')

@@ -10,7 +10,7 @@ from mmengine.config import Config
 
 from scaseg.engine.finite_step_hook import FiniteStepHook, are_finite
 
-from .benchmark import Timing, time_side_by_side
+from .timing import Timing, time_side_by_side
 from .training_step import TrainingStep
 
 
