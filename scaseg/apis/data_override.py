@@ -62,7 +62,7 @@ def apply_data(cfg: Config) -> None:
 
 def _set_classes(cfg: Config, description: Description) -> None:
     classes = len(description.classes)
-    for key, node in _dicts('model', cfg.model):
+    for key, node in dicts('model', cfg.model):
         if 'num_classes' in node:
             node['num_classes'] = classes
         weights = node.get('class_weight')
@@ -127,14 +127,15 @@ def _recipe(cfg: Config) -> dict[str, list[dict]]:
     }
 
 
-def _dicts(key: str, node: Any) -> Iterator[tuple[str, dict]]:
+def dicts(key: str, node: Any) -> Iterator[tuple[str, dict]]:
+    """All dicts inside a part of a config, with their dotted keys."""
     if isinstance(node, dict):
         yield key, node
         for name, child in node.items():
-            yield from _dicts(f'{key}.{name}', child)
+            yield from dicts(f'{key}.{name}', child)
     elif isinstance(node, list | tuple):
         for index, child in enumerate(node):
-            yield from _dicts(f'{key}[{index}]', child)
+            yield from dicts(f'{key}[{index}]', child)
 
 
 def _as_list(value: Any) -> list:

@@ -14,6 +14,7 @@ from .build import build_runner, set_work_dir
 from .check_files import check_before_training
 from .checkpoint import check_resumable, find_resumable, report_initialisation
 from .checks import check_data, check_device
+from .class_weights import apply_class_weights
 from .config import load_config
 from .config_agreement import unlikely
 
@@ -62,6 +63,7 @@ def train(
     check_device(cfg)
     check_data(cfg, ['train_dataloader', 'val_dataloader'])
     check_before_training(cfg)
+    apply_class_weights(cfg)
     _settle_resume(cfg, resume)
     runner = build_runner(cfg)
     if cfg.load_from:

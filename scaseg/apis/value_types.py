@@ -83,6 +83,7 @@ UNTYPED: dict[str, type] = {
 ROOT_KEYS: dict[str, Any] = {
     'channels_last': bool,
     'check_files': bool,
+    'class_weights': str | None,
     'compile': bool | Settings,
     'custom_imports': Settings,
     'env_cfg': Settings,

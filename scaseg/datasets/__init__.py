@@ -3,6 +3,7 @@
 from .camvid import CamVidDataset
 from .checked_loaders import with_checked_loaders
 from .folder import FolderDataset
+from .rare_class_sampler import RareClassSampler
 from .toy_scenes import ToyScenes
 from .transforms import BandJitter, CheckLabels, LoadBands, LoadImage, LoadLabels
 
@@ -14,6 +15,7 @@ __all__ = [
     'LoadBands',
     'LoadImage',
     'LoadLabels',
+    'RareClassSampler',
     'ToyScenes',
     'with_checked_loaders',
 ]

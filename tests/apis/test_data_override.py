@@ -10,6 +10,7 @@ from PIL import Image
 from scaseg.apis import test as evaluate
 from scaseg.apis import train
 from scaseg.apis.checks import check_data
+from scaseg.apis.class_weights import apply_class_weights
 from scaseg.apis.cli import config_options, config_parser
 from scaseg.apis.config import load_config
 from scaseg.errors import UserError
@@ -120,3 +121,22 @@ def test_bands_reach_loader_preprocessor_and_encoder(config: Path, farm: Path, t
         cfg.train_dataloader.dataset.pipeline.append(dict(type=step))
         with pytest.raises(UserError, match=rf'pipeline\[.*\]: {step} is for images of three colours'):
             check_data(cfg, ['train_dataloader'])
+
+
+@pytest.mark.parametrize('kind', ['median_frequency', 'effective_number'])
+def test_class_weights_come_from_the_labels_of_the_training(config: Path, farm: Path, kind: str) -> None:
+    cfg = load_config(config, {'data': str(farm), 'class_weights': kind})
+    apply_class_weights(cfg)
+    weights = cfg.model.decode_head.loss_decode.class_weight
+    assert len(weights) == 3
+    assert weights[2] == 1.0  # does not occur in train
+    pixels = np.concatenate([np.array(Image.open(path)).ravel() for path in (farm / 'masks/train').iterdir()])
+    shares = np.array([(pixels == value).mean() for value in LABELS[0]])
+    expected = np.median(shares) / shares if kind == 'median_frequency' else [1.0, 1.0]
+    assert weights[:2] == pytest.approx(expected, abs=1e-3)
+
+
+def test_class_weights_of_no_kind(config: Path, farm: Path) -> None:
+    cfg = load_config(config, {'data': str(farm), 'class_weights': 'rare'})
+    with pytest.raises(UserError, match=r"class_weights='rare': choose median_frequency or effective_number"):
+        apply_class_weights(cfg)

@@ -26,6 +26,7 @@ class SplitFacts:
         pixels: (K,) pixels of each class.
         files: (K,) label files in which each class occurs.
         ignored: pixels of no class.
+        labelled_files: label files that were read.
         values: value in the label files → its pixels.
         bands: (bands, 3) or ``None``, see ``SampleFacts.band_sums``.
         notes: sentences on files that are left out.
@@ -41,6 +42,7 @@ class SplitFacts:
     pixels: np.ndarray = field(init=False)
     files: np.ndarray = field(init=False)
     ignored: int = 0
+    labelled_files: int = 0
     values: Counter[int] = field(default_factory=Counter)
     bands: np.ndarray | None = None
     notes: list[str] = field(default_factory=list)
@@ -58,6 +60,7 @@ class SplitFacts:
                 self.pixels[label] += count
                 self.files[label] += 1
         self.values.update(sample.values)
+        self.labelled_files += sample.label_size is not None
         if sample.band_sums is not None:
             same = self.bands is not None and self.bands.shape == sample.band_sums.shape
             self.bands = self.bands + sample.band_sums if same else sample.band_sums
@@ -90,4 +93,4 @@ class SplitFacts:
         return weights / np.nanmean(weights) if (self.files > 0).any() else weights
 
     def _mean_size(self) -> float:
-        return max(1.0, (self.pixels.sum() + self.ignored) / max(1, len(self.labelled)))
+        return max(1.0, (self.pixels.sum() + self.ignored) / max(1, self.labelled_files))
