@@ -4,7 +4,7 @@ import math
 import subprocess
 import sys
 from collections.abc import Callable
-from typing import Any
+from typing import Any, NamedTuple
 
 import onnxruntime
 import pytest
@@ -15,7 +15,7 @@ from torch.utils.flop_counter import FlopCounterMode
 
 from scaseg.benchmarking.timing import peak_memory
 from scaseg.ops import naive_strip_attention, strip_attention
-from scaseg.ops.strip_attention import choose_method, interpolated
+from scaseg.ops.strip_attention import choose_method, interpolated, policy
 
 FAST = ('auto', 'exact', 'interpolated')
 OUT_RTOL, VALUE_GRAD_RTOL, QUERY_GRAD_RTOL = 1e-6, 2e-6, 1e-4  # what docs/strip_attention.md promises, Frobenius norms
@@ -208,13 +208,13 @@ class FixedGrid(torch.autograd.Function):
     def forward(ctx: Any, q: Tensor, k: Tensor, v: Tensor) -> Tensor:
         ctx.problems = t, k, v = tuple(x.flatten(0, 1) for x in (q, k, v))
         fitted = interpolated.fit_to_size(interpolated.sample_queries(t), k, v, rtol=1e-6)
-        return interpolated.attend(t, fitted).view(*q.shape, -1)
+        return interpolated.attend_fitted(t, fitted).view(*q.shape, -1)
 
     @staticmethod
     def backward(ctx: Any, grad: Tensor) -> tuple[Tensor, ...]:
         t, k, v = ctx.problems
         fitted = interpolated.fit_to_size(interpolated.sample_queries(t), k, v, rtol=1e-6, for_gradients=True)
-        grads = interpolated.attend_backward(grad.flatten(0, 1), t, v, fitted)
+        grads = interpolated.backward_fitted(grad.flatten(0, 1), t, v, fitted)
         return tuple(x.view(*grad.shape[:2], *x.shape[1:]) for x in grads)
 
 
@@ -525,3 +525,31 @@ def test_import_needs_torch_alone() -> None:
         'assert not {"mmengine", "mmcv", "mmseg", "timm"} & set(sys.modules), "more than torch was imported"'
     )
     subprocess.run([sys.executable, '-c', code], check=True)
+
+
+@pytest.mark.parametrize('sizes', [(1, 1, 7, 3, 5), (2, 3, 101, 33, 20), (1, 2, 64, 257, 8)], ids=str)
+def test_fused_attention_on_padded_channels_is_the_definition(sizes: tuple[int, ...]) -> None:
+    inputs = [x.requires_grad_() for x in random_inputs(*sizes, torch.float32)]
+    doubles = [x.detach().double().requires_grad_() for x in inputs]
+    out, expected = strip_attention(*inputs, 0.7, 'padded_sdpa'), naive_strip_attention(*doubles, 0.7)
+    grad = torch.randn_like(out)
+    grads = torch.autograd.grad(out, inputs, grad)
+    expected_grads = torch.autograd.grad(expected, doubles, grad.double())
+    for ours, theirs in zip((out, *grads), (expected, *expected_grads), strict=True):
+        assert (ours - theirs).norm() <= 2e-6 * theirs.norm()
+
+
+class OnGpu(NamedTuple):
+    """What the policy looks at, of tensors that are not here."""
+
+    shape: tuple[int, ...]
+    is_cuda: bool = True
+    dtype: torch.dtype = torch.float32
+
+
+def test_a_gpu_takes_fused_attention_where_that_is_not_too_quadratic_and_never_unproven_kernels() -> None:
+    assert policy.choose(OnGpu((8, 131072)), OnGpu((8, 2048)), 'auto', 1e-6)[0] == 'padded_sdpa'
+    assert policy.choose(OnGpu((8, 131072)), OnGpu((8, 131072)), 'auto', 1e-6)[0] == 'interpolated'
+    double = OnGpu((8, 64), dtype=torch.float64)
+    assert policy.choose(double, OnGpu((8, 64)), 'auto', 1e-6)[0] == 'interpolated'
+    assert policy.choose(OnGpu((8, 64)), OnGpu((8, 64)), 'triton', 1e-6)[0] == 'triton'

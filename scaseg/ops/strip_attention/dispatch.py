@@ -1,13 +1,14 @@
-"""Strip attention in linear time, as one operator of torch: forward and backward never form an N × M tensor.
+"""Strip attention as one operator of torch: checks of the inputs, and the operator's registration.
+
+``policy.py`` chooses the form. None of them keeps an N × M tensor, forward or backward, but the naive one.
 
 As a registered operator it is one node for ``torch.compile`` and ``torch.export``, has a gradient, works under
 autocast, and tells torch's FLOP counter the cost of its definition, whichever way it is computed.
 """
 
-import importlib.util
 import math
 from types import ModuleType
-from typing import Literal
+from typing import Literal, get_args
 
 import torch
 from torch import Tensor
@@ -15,15 +16,14 @@ from torch.autograd.forward_ad import unpack_dual
 from torch.utils.flop_counter import register_flop_formula
 
 from ..precision import no_autocast
-from . import exact, interpolated
+from . import exact, interpolated, padded_sdpa
 from .naive import naive_strip_attention
+from .policy import HAS_TRITON, Form, choose
 from .read_off import read_off_by_gathers
 
-Method = Literal['auto', 'naive', 'exact', 'interpolated']
+Method = Literal['auto', 'naive', 'exact', 'interpolated', 'padded_sdpa', 'triton']
+METHODS = get_args(Method)
 LEAST_RTOL = {torch.float64: 1e-12, torch.float32: 1e-6}
-HAS_TRITON = importlib.util.find_spec('triton') is not None
-READ_OFF_COST = 16  # of reading one query off, in weights of the exact form
-QUERIES_PER_CELL = 12  # whose output takes as much memory as a cell's moments and cubics
 
 
 def strip_attention(
@@ -40,10 +40,12 @@ def strip_attention(
         v: values (B, h, M, d).
         scale: factor on the logits.
         method: ``'interpolated'`` samples the curve that the outputs lie on and reads it off, O(N + M); ``'exact'``
-            works through all N·M weights in blocks; ``'naive'`` is the definition, with a (B, h, N, M) matrix.
-            ``'auto'`` interpolates unless the exact form is cheaper; ``choose_method`` tells which.
+            works through all N·M weights in blocks; ``'padded_sdpa'`` is torch's fused attention on padded channels;
+            ``'triton'`` are kernels that have not run on a GPU yet; ``'naive'`` is the definition, with a (B, h, N, M)
+            matrix. ``'auto'`` is what ``policy.py`` says: on a CPU it interpolates unless the exact form is cheaper,
+            on a GPU it takes fused attention up to a size; ``choose_method`` tells which.
         rtol: bound on the relative Frobenius error of the output, of the interpolation; default and least 1e-6
-            (1e-12 for float64).
+            (1e-12 for float64). Fused attention has the error of float32 logits instead.
 
     Returns:
         (B, h, N, d), in the dtype of ``v``: for every query a convex combination of its head's values.
@@ -72,33 +74,33 @@ def strip_attention(
         t, k, v = _flatten(q, k, v, scale)
         fitted = interpolated.fit_to_size(interpolated.sample_queries(t), k, v, rtol)
         return read_off_by_gathers(t, fitted.table, fitted.grid).view(*q.shape, -1).to(dtype)
+    if choose(q, k, method, rtol)[0] == 'padded_sdpa':
+        with no_autocast(v.device.type):
+            return padded_sdpa.attend(*_flatten(q, k, v, scale)).view(*q.shape, -1).to(dtype)
     return _attend(q, k, v, scale, method, rtol).to(dtype)
 
 
 def choose_method(
     q: Tensor, k: Tensor, v: Tensor, scale: float = 1.0, rtol: float | None = None
-) -> Literal['naive', 'exact', 'interpolated']:
+) -> Literal['naive', 'exact', 'interpolated', 'padded_sdpa', 'triton']:
     """What ``strip_attention(..., method='auto')`` does with these inputs."""
     _check_inputs(q, k, v, 'auto')
     q, k, v = (x.detach() if x.dtype in LEAST_RTOL else x.detach().float() for x in (q, k, v))
     if 0 in (q.numel(), v.numel()):
         return 'naive'
-    rtol, problems = _check_rtol(rtol, v.dtype), _flatten(q, k, v, scale)
-    interpolates = _is_worth_kernels(*problems[:2], 'auto', rtol) or _fit(*problems, 'auto', rtol) is not None
-    return 'interpolated' if interpolates else 'exact'
+    t, k, v = _flatten(q, k, v, scale)
+    form, settings = choose(t, k, 'auto', _check_rtol(rtol, v.dtype))
+    if form == 'interpolated' and interpolated.fit_to_data(t, k, v, settings.rtol, False, settings.most_cells) is None:
+        return 'exact'
+    return form
 
 
 @torch.library.custom_op('scaseg::strip_attention', mutates_args=())
 def _attend(q: Tensor, k: Tensor, v: Tensor, scale: float, method: str, rtol: float) -> Tensor:
     with no_autocast(v.device.type):
-        problems = _flatten(q, k, v, scale)
-        if _is_worth_kernels(*problems[:2], method, rtol):
-            out = _on_gpu().attend(*problems, rtol)
-        elif fitted := _fit(*problems, method, rtol):
-            out = interpolated.attend(problems[0], fitted)
-        else:
-            out = exact.attend(*problems)
-        return out.view(*q.shape, -1)
+        t, k, v = _flatten(q, k, v, scale)
+        form, settings = choose(t, k, method, rtol)
+        return _module_of(form).attend(t, k, v, settings).view(*q.shape, -1)
 
 
 @_attend.register_fake
@@ -112,14 +114,9 @@ def _attend_backward(
 ) -> tuple[Tensor, Tensor, Tensor]:
     with no_autocast(v.device.type):
         problems = _flatten(q, k, v, scale)
+        form, settings = choose(*problems[:2], method, rtol)
         grad = grad.flatten(0, 1).contiguous()
-        if _is_worth_kernels(*problems[:2], method, rtol):
-            grads = _on_gpu().attend_backward(grad, *problems, rtol)
-        elif fitted := _fit(*problems, method, rtol, for_gradients=True):
-            grads = interpolated.attend_backward(grad, problems[0], problems[2], fitted)
-        else:
-            grads = exact.attend_backward(grad, *problems)
-        grad_t, grad_k, grad_v = grads
+        grad_t, grad_k, grad_v = _module_of(form).attend_backward(grad, *problems, settings)
         return (
             grad_t.mul_(scale).view(q.shape),
             grad_k.to(k.dtype).view(k.shape),
@@ -160,44 +157,20 @@ def _flatten(q: Tensor, k: Tensor, v: Tensor, scale: float) -> tuple[Tensor, Ten
     return t, k, v
 
 
-def _has_kernels(t: Tensor) -> bool:
-    """Whether Triton's kernels may run: on a GPU, unless results shall be deterministic."""
-    return t.is_cuda and HAS_TRITON and not torch.are_deterministic_algorithms_enabled()
+def _module_of(form: Form) -> ModuleType:
+    """The file of a form with gradients of its own: ``attend`` and ``attend_backward``."""
+    if form == 'triton':
+        from . import triton  # imports Triton, which is not everywhere
 
-
-def _on_gpu() -> ModuleType:
-    from . import on_gpu  # needs Triton
-
-    return on_gpu
-
-
-def _is_worth_kernels(t: Tensor, k: Tensor, method: str, rtol: float) -> bool:
-    """Both passes decide by the forward pass's grid."""
-    if method == 'exact' or not _has_kernels(t):
-        return False
-    return interpolated.fixed_cells(k.shape[-1], rtol) <= _most_cells(t, k, method)
-
-
-def _fit(
-    t: Tensor, k: Tensor, v: Tensor, method: str, rtol: float, for_gradients: bool = False
-) -> interpolated.Fit | None:
-    """The sampled curve, or None where the exact form is asked for, is cheaper, or is needed to spread inf and NaN."""
-    if method == 'exact' or _has_kernels(t):
-        return None
-    return interpolated.fit_to_data(t, k, v, rtol, for_gradients, _most_cells(t, k, method))
-
-
-def _most_cells(t: Tensor, k: Tensor, method: str) -> int:
-    """On each half-axis: neither the points' weights nor their memory may outweigh what the exact form takes."""
-    if method == 'interpolated':
-        return interpolated.MOST_CELLS
-    queries, keys = t.shape[-1], k.shape[-1]
-    return min(math.floor(queries * (keys - READ_OFF_COST) / keys / 2) - 1, queries // QUERIES_PER_CELL)
+        return triton
+    return {'exact': exact, 'interpolated': interpolated}[form]
 
 
 def _check_inputs(q: Tensor, k: Tensor, v: Tensor, method: str) -> None:
-    if method not in ('auto', 'naive', 'exact', 'interpolated'):
-        raise ValueError(f"method={method!r}: expected 'auto', 'naive', 'exact' or 'interpolated'")
+    if method not in METHODS:
+        raise ValueError(f'method={method!r}: expected one of {", ".join(METHODS)}')
+    if method == 'triton' and not HAS_TRITON:
+        raise ValueError("method='triton': Triton is not installed; torch brings it along for Linux with CUDA")
     if q.dim() != 3 or v.dim() != 4 or k.shape != v.shape[:3] or q.shape[:2] != k.shape[:2]:
         shapes = ', '.join(f'{name} {tuple(x.shape)}' for name, x in zip('qkv', (q, k, v), strict=True))
         raise ValueError(f'expected q (B, h, N), k (B, h, M) and v (B, h, M, d), got {shapes}')

@@ -3,6 +3,8 @@
 Blocks are computed in float64. It costs less than twice the time of float32, where large logits lose digits in
 proportion to their size.
 
+The error is that of rounding, whatever ``settings`` allow.
+
 Shapes: P problems (batch × heads), N queries t = scale·q, M keys, d channels of the values.
 """
 
@@ -11,12 +13,14 @@ from collections.abc import Iterator
 import torch
 from torch import Tensor
 
+from .policy import Settings
+
 # of the weights that exist at a time: what caches hold, what fills a GPU
 BLOCK_ELEMENTS = {'cpu': 2**17, 'cuda': 2**24}
 LEAST_ROWS = 16  # of a block: fewer would leave a matrix product nothing to reuse
 
 
-def attend(t: Tensor, k: Tensor, v: Tensor) -> Tensor:
+def attend(t: Tensor, k: Tensor, v: Tensor, settings: Settings) -> Tensor:
     """(P, N), (P, M), (P, M, d) -> (P, N, d)."""
     out, values = v.new_empty(*t.shape, v.shape[-1]), v.double()
     for some, rows, weights in _weight_blocks(t, k):
@@ -24,7 +28,9 @@ def attend(t: Tensor, k: Tensor, v: Tensor) -> Tensor:
     return out
 
 
-def attend_backward(grad: Tensor, t: Tensor, k: Tensor, v: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+def attend_backward(
+    grad: Tensor, t: Tensor, k: Tensor, v: Tensor, settings: Settings
+) -> tuple[Tensor, Tensor, Tensor]:
     """Gradients of t, k and v (the latter two float64) from that of the output, (P, N, d)."""
     grad_t, all_keys, all_values = torch.empty_like(t), k.double(), v.double()
     grad_k, grad_v = torch.zeros_like(all_keys), torch.zeros_like(all_values)

@@ -18,14 +18,14 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from . import read_off
+from . import exact, read_off
 from .curve import Curve, Grid, Keys, extent, rank_keys, sample_curve, sample_curve_backward
+from .policy import MOST_CELLS, Settings
 
 CELLS_PER_OCTAVE = 5.0  # at rtol 1e-6, for each unit of 1 + ln M: docs/strip_attention.md measures it
 FIXED_OCTAVES = 16.0  # that a grid of fixed size is made for
 GRADIENT_CELLS_PER_OCTAVE = 64.0  # at least, at rtol 1e-6: sums of a key's gradient may cancel, their errors do not
 LEAST_CELLS = 32
-MOST_CELLS = 2**16
 SAMPLED_QUERIES = 256  # of each problem, for the estimate of the error
 
 
@@ -106,12 +106,28 @@ def fixed_cells(keys: int, rtol: float, for_gradients: bool = False) -> int:
     return math.ceil(FIXED_OCTAVES * cells_per_octave(keys, rtol, for_gradients))
 
 
-def attend(t: Tensor, fitted: Fit) -> Tensor:
-    """(P, N) -> (P, N, d)."""
+def attend(t: Tensor, k: Tensor, v: Tensor, settings: Settings) -> Tensor:
+    """(P, N), (P, M), (P, M, d) -> (P, N, d); in the exact form where ``settings`` cannot be kept."""
+    fitted = fit_to_data(t, k, v, settings.rtol, most_cells=settings.most_cells)
+    return exact.attend(t, k, v, settings) if fitted is None else attend_fitted(t, fitted)
+
+
+def attend_backward(
+    grad: Tensor, t: Tensor, k: Tensor, v: Tensor, settings: Settings
+) -> tuple[Tensor, Tensor, Tensor]:
+    """Gradients of t, k (float64) and v from that of the output, (P, N, d)."""
+    fitted = fit_to_data(t, k, v, settings.rtol, for_gradients=True, most_cells=settings.most_cells)
+    if fitted is None:
+        return exact.attend_backward(grad, t, k, v, settings)
+    return backward_fitted(grad, t, v, fitted)
+
+
+def attend_fitted(t: Tensor, fitted: Fit) -> Tensor:
+    """Read the queries (P, N) off a sampled curve, (P, N, d)."""
     return read_off.read_off(t, fitted.table, fitted.grid)
 
 
-def attend_backward(grad: Tensor, t: Tensor, v: Tensor, fitted: Fit) -> tuple[Tensor, Tensor, Tensor]:
+def backward_fitted(grad: Tensor, t: Tensor, v: Tensor, fitted: Fit) -> tuple[Tensor, Tensor, Tensor]:
     """Gradients of t, k (float64) and v from that of the output. The one of t is the derivative of the interpolant."""
     grad_t, grad_table = read_off.read_off_backward(grad, t, fitted.table, fitted.grid)
     return grad_t, *backward_to_keys(grad_table, v, fitted)
