@@ -8,6 +8,8 @@ from pathlib import Path
 
 import pytest
 
+from scaseg.errors import Stopped
+
 REPOSITORY = Path(__file__).parents[1]
 TOOLS = sorted((REPOSITORY / 'tools').rglob('*.py'))
 
@@ -55,6 +57,29 @@ def test_slurm(script: str, arguments: list[str], tmp_path: Path) -> None:
     assert {'--partition=part', '--job-name=job', '--ntasks=4', '--gres=gpu:4', '--ntasks-per-node=4'} <= set(given)
     end = ['--time', '1:00', '--account', 'x', 'python', '-u', f'tools/{script}.py', '--launcher', 'slurm', *arguments]
     assert given[-len(end) :] == end
+
+
+@pytest.mark.parametrize('inside_a_job', [False, True])
+def test_slurm_queues_again_what_was_stopped(tmp_path: Path, inside_a_job: bool) -> None:
+    """The stand-in ends with the status of a stopped training the first time, and well the second time."""
+    calls = tmp_path / 'calls'
+    stand_in = '#!/bin/sh\necho "srun $*" >> {0}\n[ "$(wc -l < {0})" -gt 1 ] || exit 75\n'
+    (tmp_path / 'srun').write_text(stand_in.format(calls))
+    (tmp_path / 'scontrol').write_text(f'#!/bin/sh\necho "scontrol $*" >> {calls}\n')
+    for name in ('srun', 'scontrol'):
+        (tmp_path / name).chmod(0o755)
+    environment = os.environ | {'PATH': f'{tmp_path}:{os.environ["PATH"]}'}
+    if inside_a_job:
+        environment['SLURM_JOB_ID'] = '7'
+    command = ['bash', 'tools/slurm_train.sh', 'part', 'job', 'c.py']
+    subprocess.run(command, cwd=REPOSITORY, env=environment, check=True, capture_output=True)
+    first, second = calls.read_text().splitlines()
+    assert '--signal=USR1@120' in first and first.endswith('--launcher slurm c.py')
+    assert second == 'scontrol requeue 7' if inside_a_job else second.endswith('c.py --resume')
+
+
+def test_the_scripts_know_the_status_of_a_stopped_training() -> None:
+    assert f'try_again={Stopped.TRY_AGAIN} ' in (REPOSITORY / 'tools/slurm_train.sh').read_text()
 
 
 @pytest.mark.parametrize('script', ['dist_train', 'dist_test', 'slurm_train', 'slurm_test'])

@@ -11,6 +11,7 @@ from torch import Tensor, nn
 from scaseg.errors import UserError
 from scaseg.weights import read_checkpoint as read_file
 from scaseg.weights.checkpoint_file import is_whole
+from scaseg.weights.fit import describe_mismatch, describe_other_classes, shorten, unusable
 
 
 def read_checkpoint(path: str | Path) -> dict:
@@ -31,6 +32,8 @@ def read_checkpoint(path: str | Path) -> dict:
 def state_dict_of(checkpoint: dict) -> dict[str, Tensor]:
     """Tensors of a checkpoint by name, without the prefix of a distributed wrapper."""
     tensors = checkpoint.get('state_dict', checkpoint)
+    if not isinstance(tensors, dict):
+        return {}
     return {re.sub(r'^module\.', '', name): t for name, t in tensors.items() if isinstance(t, Tensor)}
 
 
@@ -52,83 +55,62 @@ def load_weights(model: nn.Module, path: str | Path, classes: Sequence[str] | No
     if mismatch:
         raise UserError(f'{path} does not fit the model of the config: {mismatch}; use the config it was trained with')
     model.load_state_dict(tensors)
-    trained_on = (checkpoint.get('meta') or {}).get('dataset_meta', {}).get('classes')
-    if classes and trained_on and list(trained_on) != list(classes):
-        message = (
-            f'{path} was trained on {_shorten(trained_on)} and is scored on {_shorten(classes)}: these are other '
-            'classes, or another order of them'
-        )
-        print_log(message, logger='current', level=logging.WARNING)
+    _tell_other_classes(checkpoint, path, classes)
 
 
-def report_initialisation(model: nn.Module, path: str | Path) -> None:
+def report_initialisation(model: nn.Module, path: str | Path, classes: Sequence[str] | None = None) -> None:
     """Say in one line how much of ``load_from`` fits the model that training starts with.
 
     Raises:
-        UserError: the file cannot be read, or nothing in it fits.
+        UserError: the file cannot be read, nothing in it fits, or what fits is not finite or no floating-point number.
     """
-    tensors, own = state_dict_of(read_checkpoint(path)), model.state_dict()
+    checkpoint = read_checkpoint(path)
+    tensors, own = state_dict_of(checkpoint), model.state_dict()
+    if bad := unusable(own, tensors):
+        raise UserError(f'load_from={path}: these weights cannot be used: {shorten(bad)}; take another checkpoint')
     fitting = sum(name in own and own[name].shape == tensor.shape for name, tensor in tensors.items())
     mismatch = describe_mismatch(model, tensors)
     if not fitting:
         raise UserError(f'load_from={path}: nothing in this file fits the model: {mismatch}')
     message = f'load_from {path}: {fitting} of {len(own)} tensors' + (f'; not loaded: {mismatch}' if mismatch else '')
     print_log(message, logger='current')
+    _tell_other_classes(checkpoint, path, classes)
 
 
-def check_resumable(model: nn.Module, path: str | Path) -> None:
-    """Check that a training can go on from a checkpoint.
-
-    Raises:
-        UserError: the file cannot be read, holds weights alone, or is of another model.
-    """
-    checkpoint = read_checkpoint(path)
-    if not {'meta', 'optimizer', 'param_schedulers', 'message_hub'} <= set(checkpoint):
-        raise UserError(
-            f'{path} cannot be resumed, it holds weights alone (best_*.pth do): take an iter_*.pth, or start from its '
-            'weights with --cfg-options load_from=...'
-        )
-    mismatch = describe_mismatch(model, state_dict_of(checkpoint))
-    if mismatch:
-        raise UserError(f'{path} cannot be resumed with this model: {mismatch}; resume with the config it was made by')
-
-
-def describe_mismatch(model: nn.Module, tensors: dict[str, Tensor]) -> str:
-    """What keeps ``tensors`` from being the state of ``model``; empty where nothing does."""
-    own = model.state_dict()
-    faults = {
-        'missing': [name for name in own if name not in tensors],
-        'not in the model': [name for name in tensors if name not in own],
-        'of another shape': [
-            f'{name} {tuple(tensor.shape)} for {tuple(own[name].shape)}'
-            for name, tensor in tensors.items()
-            if name in own and own[name].shape != tensor.shape
-        ],
-    }
-    return '; '.join(f'{len(names)} {fault} ({_shorten(names)})' for fault, names in faults.items() if names)
+def _tell_other_classes(checkpoint: dict, path: str | Path, classes: Sequence[str] | None) -> None:
+    meta = checkpoint.get('meta')
+    trained_on = (meta.get('dataset_meta') or {}).get('classes') if isinstance(meta, dict) else None
+    if other := describe_other_classes(trained_on, classes):
+        print_log(f'{path} {other}', logger='current', level=logging.WARNING)
 
 
 def find_resumable(work_dir: str | Path) -> Path | None:
     """The checkpoint of a work folder to go on from, ``None`` where the folder holds none.
 
-    That is the one that ``last_checkpoint`` names, or the youngest ``iter_N.pth`` or ``epoch_N.pth``. A damaged one is
-    passed over with a warning.
+    That is the whole ``iter_N.pth`` or ``epoch_N.pth`` with the highest iteration inside, whatever its name, its age
+    or ``last_checkpoint`` say. What is damaged, or a folder, is passed over with a warning.
 
     Raises:
         UserError: there are checkpoints, and all of them are damaged.
     """
-    work_dir = Path(work_dir)
-    found = [path for path in work_dir.glob('*.pth') if re.fullmatch(r'(iter|epoch)_\d+', path.stem)]
-    pointer = work_dir / 'last_checkpoint'
-    named = Path(pointer.read_text().strip()).name if pointer.is_file() else ''
-    for path in sorted(found, key=lambda path: (path.name == named, path.stat().st_mtime), reverse=True):
+    found = [path for path in Path(work_dir).glob('*.pth') if re.fullmatch(r'(iter|epoch)_\d+', path.stem)]
+    reached = {path: iteration for path in found if (iteration := _iteration_in(path)) is not None}
+    for path in sorted(reached, key=lambda path: reached[path], reverse=True):
         if is_whole(path):
             return path
         print_log(f'{path} is damaged: passed over', logger='current', level=logging.WARNING)
     if found:
-        raise UserError(f'{work_dir}: all checkpoints are damaged ({_shorten([path.name for path in found])})')
+        raise UserError(f'{work_dir}: all checkpoints are damaged ({shorten([path.name for path in found])})')
     return None
 
 
-def _shorten(names: Sequence[str], limit: int = 3) -> str:
-    return ', '.join(names[:limit]) + (', …' if len(names) > limit else '')
+def _iteration_in(path: Path) -> int | None:
+    """The iteration that a checkpoint was written at; ``None``, with a warning, where it cannot be read."""
+    try:
+        checkpoint = read_file(path, lazy=True)
+        iteration = checkpoint['meta']['iter']
+    except (UserError, KeyError, TypeError) as error:
+        reason = 'is a folder' if path.is_dir() else 'is damaged' if isinstance(error, UserError) else 'says no iter'
+        print_log(f'{path} {reason}: passed over', logger='current', level=logging.WARNING)
+        return None
+    return iteration if isinstance(iteration, int) else None

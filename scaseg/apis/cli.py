@@ -4,6 +4,7 @@ import argparse
 import logging
 import os
 import sys
+import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
@@ -11,7 +12,10 @@ import torch
 import torch.distributed
 from mmengine.config import DictAction
 
-from scaseg.errors import UserError, folder_problem
+from scaseg.errors import Stopped, UserError, folder_problem
+
+OTHERS_WAIT = 3.0  # seconds
+LOST_PEER = ('Connection closed by peer', 'Connection reset by peer', 'Broken pipe')  # as gloo says it
 
 
 class OptionAction(DictAction):
@@ -108,30 +112,49 @@ def config_options(args: argparse.Namespace) -> dict:
 
 
 def run_tool(main: Callable[[], object]) -> None:
-    """Run a tool: a UserError becomes one line and exit status 2, Ctrl-C exit status 130."""
+    """Run a tool and end with its exit status.
+
+    A UserError becomes one line and status 2, a training that a signal has ended one line and its status (75, or 130
+    after Ctrl-C), a second Ctrl-C status 130. Of several processes the first one speaks, the others if it lives on.
+    """
     try:
         main()
-        if torch.distributed.is_initialized():
-            _end_process_of_many()
+        status = 0
     except UserError as error:
-        print(f'error: {_message(error)}', file=sys.stderr)
-        sys.exit(2)
+        status = _say(f'error: {_message(error)}', 2)
+    except Stopped as stopped:
+        status = _say(str(stopped), stopped.exit_code)
     except KeyboardInterrupt:
-        print('interrupted', file=sys.stderr)
-        sys.exit(130)
+        status = _say('interrupted', 130)
+    except RuntimeError as error:
+        if not any(words in str(error) for words in LOST_PEER):
+            raise
+        status = _say('error: another process of this run is gone, its error is the one to mend', 1)
+    if torch.distributed.is_initialized():
+        _end_process_of_many(status)
+    if status:
+        sys.exit(status)
 
 
-def _end_process_of_many() -> None:
+def _say(message: str, status: int) -> int:
+    if os.environ.get('RANK', '0') != '0':
+        time.sleep(OTHERS_WAIT)  # an error of all processes is on the screen once: the launcher ends the others here
+    print(message, file=sys.stderr)
+    return status
+
+
+def _end_process_of_many(status: int) -> None:
     """End this process without tearing down the interpreter.
 
     A thread of gloo may hold the tensors of the last reduction a moment longer than we do. Where it frees them while
     the interpreter ends, it aborts the process, and torchrun reports a failure of a run that is complete.
     """
-    torch.distributed.destroy_process_group()
+    if status == 0:
+        torch.distributed.destroy_process_group()
     logging.shutdown()
     sys.stdout.flush()
     sys.stderr.flush()
-    os._exit(0)
+    os._exit(status)
 
 
 def _message(error: UserError) -> str:

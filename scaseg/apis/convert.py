@@ -36,7 +36,4 @@ def convert(config: str | Path, source: str | Path, out: str | Path) -> None:
     meta = dict(source=source.name, sha256=sha256_of(source), cfg=cfg.pretty_text)
     content = io.BytesIO()
     torch.save(dict(meta=meta, state_dict=weights), content)
-    try:
-        AtomicLocalBackend().put(content.getvalue(), out)
-    except OSError as error:
-        raise UserError(f'{out} cannot be written ({error.strerror})') from error
+    AtomicLocalBackend().put(content.getvalue(), out)

@@ -10,9 +10,12 @@ from mmengine.model import is_model_wrapper
 from mmengine.runner import Runner
 from torch import nn
 
+from scaseg.errors import UserError
+from scaseg.weights.fit import shorten
+
 from .build import build_runner, set_work_dir
 from .check_files import check_before_training
-from .checkpoint import check_resumable, find_resumable, report_initialisation
+from .checkpoint import find_resumable, report_initialisation
 from .checks import check_data, check_device
 from .class_weights import apply_class_weights
 from .config import load_config
@@ -66,9 +69,9 @@ def train(
     apply_class_weights(cfg)
     _settle_resume(cfg, resume)
     runner = build_runner(cfg)
-    if cfg.load_from:
+    if cfg.load_from and not cfg.resume:
         model = runner.model.module if is_model_wrapper(runner.model) else runner.model
-        (check_resumable if cfg.resume else report_initialisation)(model, cfg.load_from)
+        report_initialisation(model, cfg.load_from, runner.train_dataloader.dataset.metainfo.get('classes'))
     _announce(runner, cfg)
     return runner.train()
 
@@ -79,8 +82,6 @@ def _announce(runner: Runner, cfg: Config) -> None:
     if runner.val_loop is not None:
         counts.append(f'val {len(runner.val_dataloader.dataset)}')
     runner.logger.info(f'images: {", ".join(counts)}')
-    if not cfg.resume and any(Path(cfg.work_dir).glob('iter_*.pth')):
-        runner.logger.warning(f'{cfg.work_dir} holds checkpoints of an earlier run; --resume would go on from them')
     for warning in unlikely(cfg):
         runner.logger.warning(warning)
 
@@ -96,5 +97,22 @@ def _settle_resume(cfg: Config, resume: str | None) -> None:
             print_log(f'nothing to resume in {cfg.work_dir}: training starts at iteration 0')
     elif resume is not None:
         cfg.resume, cfg.load_from = True, resume
+    if not from_work_dir:
+        _refuse_used_folder(cfg)
     if cfg.get('resume'):
         cfg.model.pretrained = None  # the checkpoint holds the encoder
+
+
+def _refuse_used_folder(cfg: Config) -> None:
+    """A run that does not go on from this folder must not delete or overwrite what another run left in it."""
+    folder = Path(cfg.work_dir)
+    if cfg.get('resume') and Path(str(cfg.load_from)).resolve().parent == folder.resolve():
+        return
+    found = sorted(
+        path.name for pattern in ('iter_*.pth', 'epoch_*.pth', 'best_*.pth') for path in folder.glob(pattern)
+    )
+    if found:
+        raise UserError(
+            f'{folder} holds checkpoints of another run ({shorten(found)}): --resume goes on from them, another '
+            '--work-dir keeps the two apart'
+        )

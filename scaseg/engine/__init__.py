@@ -9,8 +9,10 @@ from .loss_val_loop import LossValLoop
 from .paired_init import build_paired
 from .prediction_hook import PredictionHook
 from .progress_logger_hook import ProgressLoggerHook
+from .resume_hook import ResumeHook
 from .run_checkpoint_hook import RunCheckpointHook
 from .runner import QuietRunner
+from .stop_hook import StopHook
 from .strip_statistics_hook import StripStatisticsHook
 
 __all__ = [
@@ -25,7 +27,9 @@ __all__ = [
     'PredictionHook',
     'ProgressLoggerHook',
     'QuietRunner',
+    'ResumeHook',
     'RunCheckpointHook',
+    'StopHook',
     'StripStatisticsHook',
     'build_paired',
     'exact_dataloader',

@@ -5,6 +5,8 @@ from pathlib import Path
 
 from mmengine.fileio import LocalBackend, register_backend
 
+from scaseg.errors import UserError
+
 
 @register_backend('atomic')
 class AtomicLocalBackend(LocalBackend):
@@ -15,10 +17,25 @@ class AtomicLocalBackend(LocalBackend):
     """
 
     def put(self, obj: bytes, filepath: str | Path) -> None:
-        """Write ``obj`` beside ``filepath``, then rename it."""
+        """Write ``obj`` beside ``filepath``, then rename it.
+
+        Raises:
+            UserError: the disk is full, or the folder cannot be written. What was there before is whole.
+        """
+        filepath = Path(filepath)
         partial = Path(f'{filepath}.{os.getpid()}.partial')
         try:
-            super().put(obj, partial)
-            partial.replace(filepath)
-        finally:
-            partial.unlink(missing_ok=True)  # left over where the disk is full
+            filepath.parent.mkdir(parents=True, exist_ok=True)
+            try:
+                with partial.open('wb') as file:
+                    file.write(obj)
+                    file.flush()
+                    os.fsync(file.fileno())  # the content reaches the disk before the name does
+                partial.replace(filepath)
+            finally:
+                partial.unlink(missing_ok=True)
+        except OSError as error:
+            raise UserError(
+                f'{filepath} cannot be written ({error.strerror}); free some space or make the folder writable. '
+                'Checkpoints before it are whole'
+            ) from error

@@ -4,24 +4,29 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+from mmengine.dist import get_rank, get_world_size, is_main_process
 from mmengine.hooks import CheckpointHook, EarlyStoppingHook
+from mmengine.model import is_model_wrapper
 from mmengine.runner import Runner
 from mmseg.registry import HOOKS
+from torch import nn
 
 from scaseg.errors import UserError
 from scaseg.evaluation import ConfusionMetric
 
 from .loss_val_loop import LossValLoop
 from .progress_logger_hook import LAST_SCORE
+from .run_state import KEY, collect, restore
 
 
 @HOOKS.register_module()
 class RunCheckpointHook(CheckpointHook):
-    """``CheckpointHook`` that deletes in its own folder only, and makes up for a validation that was cut off.
+    """``CheckpointHook`` for trainings that go on bit for bit, wherever they are cut off.
 
     A run that resumes another folder's checkpoint carries the path of that folder's best file along, and mmengine
     would delete it for the first better one. And a checkpoint is written before the validation of its iteration: who
-    stops a run in between would resume behind that validation, at the end of a training behind the last one.
+    stops a run in between would resume behind that validation, at the end of a training behind the last one. It stores
+    the ``run_state`` of all processes, and deletes the oldest checkpoint when the new one is there, not before.
 
     Args:
         See ``mmengine.hooks.CheckpointHook``.
@@ -33,6 +38,8 @@ class RunCheckpointHook(CheckpointHook):
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
+        self.saved_iter = 0
+        self._state: dict[str, Any] | None = None  # to be saved, or resumed
         if self.save_best is None:
             return
         for figure, rule in zip(self.key_indicators, self.rules, strict=True):
@@ -57,12 +64,67 @@ class RunCheckpointHook(CheckpointHook):
         for figure, path in several.items():
             if path and Path(path).resolve().parent != folder:
                 several[figure] = None
+        self._restore_state(runner)
         loop = runner.train_loop
         is_due = runner.iter > 0 and (runner.iter % loop.val_interval == 0 or runner.iter >= loop.max_iters)
         last = runner.message_hub.runtime_info.get(LAST_SCORE, {'iter': 0})
         if runner.val_loop is not None and is_due and last['iter'] != runner.iter:
             runner.logger.info(f'validating iteration {runner.iter}, where the resumed run was stopped')
             runner.val_loop.run()
+
+    def after_load_checkpoint(self, runner: Runner, checkpoint: dict[str, Any]) -> None:
+        """Keep the state of the processes until all that is random before the first step is past."""
+        if runner._resume:
+            self._state = checkpoint.get(KEY)
+
+    def before_save_checkpoint(self, runner: Runner, checkpoint: dict[str, Any]) -> None:
+        """Add the state of the processes to a checkpoint that can be resumed."""
+        if self._state is not None and 'optimizer' in checkpoint:
+            checkpoint[KEY] = self._state
+
+    def save_now(self, runner: Runner) -> None:
+        """Save behind the step that is ending, unless that has been done."""
+        step = runner.iter + 1
+        if self.saved_iter == step:
+            return
+        meta = dict(epoch=runner.epoch, iter=step)
+        if not self.by_epoch:
+            self._save_checkpoint_with_step(runner, step, meta)
+            return
+        self._state = collect(_bare(runner.model), runner.cfg)  # an epoch that is not over: named after the iteration
+        runner.save_checkpoint(
+            self.out_dir, f'iter_{step}.pth', meta=meta, by_epoch=False, backend_args=self.backend_args
+        )
+        self._state = None
+
+    def _save_checkpoint_with_step(self, runner: Runner, step: int, meta: dict[str, int]) -> None:
+        outdated = None
+        if self.max_keep_ckpts > 0 and len(self.keep_ckpt_ids) == self.max_keep_ckpts != 0:
+            outdated = self.keep_ckpt_ids.popleft() if self.keep_ckpt_ids[-1] != step else None
+        self._state = collect(_bare(runner.model), runner.cfg)
+        super()._save_checkpoint_with_step(runner, step, meta)
+        self._state, self.saved_iter = None, meta['iter']
+        if outdated is not None and is_main_process():
+            Path(self.out_dir, self.filename_tmpl.format(outdated)).unlink(missing_ok=True)
+
+    def _restore_state(self, runner: Runner) -> None:
+        state, self._state = self._state, None
+        if state is None:
+            return
+        self.saved_iter = runner.iter
+        if Path(str(runner._load_from)).resolve().parent == Path(self.out_dir).resolve():
+            self.last_ckpt = str(runner._load_from)  # to be saved again, should the validation behind it be the best
+        if len(state['processes']) != get_world_size():
+            runner.logger.warning(
+                f'resumed on {get_world_size()} processes, saved on {len(state["processes"])}: what is random in the '
+                'network is drawn anew'
+            )
+            return
+        restore(state, _bare(runner.model), get_rank())
+
+
+def _bare(model: Any) -> nn.Module:
+    return model.module if is_model_wrapper(model) else model
 
 
 def _check_figures(runner: Runner, key: str, names: Sequence[str]) -> None:

@@ -16,12 +16,15 @@ from torch import nn
 from torch.utils.data import DataLoader
 
 from scaseg.datasets import with_checked_loaders
+from scaseg.errors import UserError, machine_problem
 from scaseg.quiet import quiet_logger
 
 from .exact_data import exact_dataloader
 from .exact_epoch_loop import ExactEpochTrainLoop
 from .network_options import prepare_network
 from .paired_init import build_paired
+from .resume_hook import ResumeHook
+from .stop_hook import StopHook
 
 
 @RUNNERS.register_module()
@@ -59,6 +62,12 @@ class QuietRunner(Runner):
     def _init_model_weights(self) -> None:
         if not self.cfg.get('paired_init'):  # else they are there, and the wrapper has broadcast them
             super()._init_model_weights()
+
+    def register_hooks(self, *args: Any, **kwargs: Any) -> None:
+        """Those of the config, and the two that every training has: for resuming, and for signals."""
+        super().register_hooks(*args, **kwargs)
+        self.register_hook(ResumeHook())
+        self.register_hook(StopHook())
 
     @property
     def data_seed(self) -> int:
@@ -133,6 +142,8 @@ class QuietRunner(Runner):
     def _exceptions_told(self) -> Iterator[None]:
         try:
             yield
-        except BaseException:
+        except BaseException as error:
             self.call_hook('on_exception')
+            if (problem := machine_problem(error, self.work_dir)) is not None:
+                raise UserError(problem) from error
             raise

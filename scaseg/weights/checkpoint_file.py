@@ -9,6 +9,7 @@ import pickle
 import pickletools
 import zipfile
 from collections.abc import Callable, Iterator
+from functools import partial
 from os import PathLike
 from pathlib import Path
 from typing import Any
@@ -27,12 +28,13 @@ from .remote import local_copy
 Location = str | torch.device | Callable | None  # as torch.load takes it
 
 
-def read_checkpoint(source: str | PathLike[str], map_location: Location = 'cpu') -> Any:
+def read_checkpoint(source: str | PathLike[str], map_location: Location = 'cpu', lazy: bool = False) -> Any:
     """What a checkpoint holds: a .safetensors file, a .npz file or one of ``torch.save``, legacy ones included.
 
     Args:
         source: path, or an address (``remote.local_copy`` says which).
         map_location: where tensors go.
+        lazy: leave the tensors in the file until they are used, if its format can.
 
     Returns:
         The content; objects that are neither tensors, numpy arrays, plain containers nor mmengine's are
@@ -52,13 +54,15 @@ def read_checkpoint(source: str | PathLike[str], map_location: Location = 'cpu')
         if path.suffix == '.npz':
             with np.load(path, allow_pickle=False) as arrays:
                 return {name: torch.from_numpy(array) for name, array in arrays.items()}
+        load = partial(torch.load, path, map_location=map_location, weights_only=True)
+        load.keywords['mmap'] = lazy and zipfile.is_zipfile(path)
         with torch.serialization.safe_globals(_KNOWN):
             try:
-                return torch.load(path, map_location=map_location, weights_only=True)
+                return load()
             except pickle.UnpicklingError:
                 foreign: list = [(Placeholder, name) for name in _classes_in(path) if name not in _KNOWN_NAMES]
                 with torch.serialization.safe_globals(foreign):
-                    return torch.load(path, map_location=map_location, weights_only=True)
+                    return load()
     except Exception as error:  # a damaged pickle can raise anything at all
         raise UserError(
             f'{path} is truncated or no checkpoint of tensors ({type(error).__name__}: {_first_line(error)}); '

@@ -10,6 +10,7 @@ from torch import nn
 
 from ..errors import UserError
 from .checkpoint_file import read_checkpoint
+from .fit import unusable
 from .layouts import StateDict, to_encoder_layout
 from .stem import adapt_stem
 from .store import find_weights
@@ -29,6 +30,7 @@ class LoadReport:
         total: tensors of the encoder.
         missing: those that the file lacks.
         wrong_shape: those that the file has in another shape.
+        unusable: those that are not finite, or whole numbers in the place of others.
         unexpected: tensors of the file without a place in the encoder, such as the classifier.
     """
 
@@ -38,6 +40,7 @@ class LoadReport:
     total: int
     missing: tuple[str, ...]
     wrong_shape: tuple[str, ...]
+    unusable: tuple[str, ...]
     unexpected: tuple[str, ...]
 
     @property
@@ -46,6 +49,7 @@ class LoadReport:
         groups = {
             'missing in the file': self.missing,
             'wrong shape': self.wrong_shape,
+            'not usable': self.unusable,
             'left over in the file': self.unexpected,
         }
         return '; '.join(f'{group}: {_shorten(names)}' for group, names in groups.items() if names)
@@ -89,6 +93,8 @@ def load_pretrained(encoder: nn.Module, name_or_path: str) -> LoadReport:
             'that the encoder in the config is the one these weights belong to, or set pretrained=None to train from '
             'scratch'
         )
+    if report.unusable:
+        raise UserError(f'{report}. These weights cannot be used: fetch the file again, or take another one')
     fitting = {key: tensor for key, tensor in tensors.items() if key in own and tensor.shape == own[key].shape}
     encoder.load_state_dict(fitting, strict=False)
     for key in adapted:
@@ -109,6 +115,7 @@ def compare(name: str, source: str | Path, own: StateDict, tensors: StateDict) -
         total=len(counted),
         missing=missing,
         wrong_shape=tuple(f'{key} {tuple(tensors[key].shape)} for {tuple(own[key].shape)}' for key in wrong_shape),
+        unusable=tuple(unusable(own, tensors)),
         unexpected=tuple(key for key in offered if key not in own),
     )
 

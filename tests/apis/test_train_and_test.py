@@ -90,12 +90,6 @@ def test_no_whole_checkpoint_is_not_the_same_as_none(tmp_path: Path) -> None:
         find_resumable(tmp_path)
 
 
-def test_a_fresh_run_in_a_used_folder_is_the_one_to_resume(config: Path, tmp_path: Path) -> None:
-    train(config, work_dir=tmp_path / 'run')
-    train(config, work_dir=tmp_path / 'run', options={'train_cfg.max_iters': 3})
-    assert find_resumable(tmp_path / 'run') == tmp_path / 'run' / 'iter_3.pth'
-
-
 def test_resuming_elsewhere_leaves_the_first_run_alone(config: Path, tmp_path: Path) -> None:
     train(config, work_dir=tmp_path / 'first', options={'train_cfg.max_iters': 3})
     before = sorted(path.name for path in (tmp_path / 'first').iterdir())
