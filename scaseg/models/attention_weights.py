@@ -14,11 +14,12 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from .layers import AttentionToMask, CrissCrossAttention, SEAAttention, StripCrossAttention
+from .layers import AttentionToMask, CrissCrossAttention, SEAAttention, StripCrossAttention, VanillaCrossAttention
 from .layers.seaformer import SqueezedAttention
 
 KINDS: dict[type[nn.Module], str] = {
     StripCrossAttention: 'strip',
+    VanillaCrossAttention: 'vanilla',
     CrissCrossAttention: 'criss-cross',
     SEAAttention: 'squeezed axial',
     AttentionToMask: 'attention-to-mask',
@@ -42,9 +43,8 @@ class AttentionCall:
 
     @property
     def kind(self) -> str:
-        """One of the values of ``KINDS``; strip attention's ablation with several channels is ``'vanilla'``."""
-        kind = KINDS[type(self.layer)]
-        return 'vanilla' if getattr(self.layer, 'attention', 'strip') == 'vanilla' else kind
+        """One of the values of ``KINDS``."""
+        return KINDS[type(self.layer)]
 
 
 @contextmanager

@@ -5,7 +5,13 @@ import torch
 from torch import Tensor, nn
 
 from scaseg.models.attention_weights import attention_of, query_size, recorded_attention, strip_curve, strip_scalars
-from scaseg.models.layers import AttentionToMask, CrissCrossAttention, SEAAttention, StripCrossAttention
+from scaseg.models.layers import (
+    AttentionToMask,
+    CrissCrossAttention,
+    SEAAttention,
+    StripCrossAttention,
+    VanillaCrossAttention,
+)
 from scaseg.models.strip_statistics import strip_statistics
 from scaseg.ops import criss_cross
 
@@ -25,11 +31,11 @@ def record(layer: nn.Module, *inputs: Tensor):
     return call, output
 
 
-@pytest.mark.parametrize('attention', ['strip', 'vanilla'])
-def test_cross_attention(attention: str) -> None:
-    layer = StripCrossAttention(12, 7, num_heads=3, attention=attention)
+@pytest.mark.parametrize('kind, name', [(StripCrossAttention, 'strip'), (VanillaCrossAttention, 'vanilla')])
+def test_cross_attention(kind: type[VanillaCrossAttention], name: str) -> None:
+    layer = kind(12, 7, num_heads=3)
     call, output = record(layer, 3 * torch.randn(1, 12, 5, 6), torch.randn(1, 7, 3, 4))
-    assert query_size(call) == (5, 6) and call.kind == attention
+    assert query_size(call) == (5, 6) and call.kind == name
     weights = attention_of(call, one_hot((5, 6), 4, 1))
     torch.testing.assert_close(weights.sum((1, 2)), torch.ones(3))
     values = layer.value(call.inputs[1])[0].flatten(1).unflatten(0, (3, -1))

@@ -7,7 +7,7 @@ from mmseg.models.decode_heads.decode_head import BaseDecodeHead
 from mmseg.registry import MODELS
 from mmseg.structures import SegDataSample
 
-from scaseg.models.decode_heads.banded_loss_head import BandedLossHead
+from scaseg.models.decode_heads.multi_level_head import MultiLevelHead
 
 CHANNELS, CLASSES, BN = [8, 16, 24, 32], 7, dict(type='BN')
 HEADS = {
@@ -71,10 +71,7 @@ def test_nothing_labelled(labels: torch.Tensor) -> None:
 
 def test_every_head_with_logits_takes_it() -> None:
     kinds = {name: kind for name, kind in MODELS.module_dict.items() if kind.__module__.startswith('scaseg.')}
-    taking = {name for name, kind in kinds.items() if issubclass(kind, BandedLossHead)}
-    with_logits = {
-        name
-        for name, kind in kinds.items()
-        if issubclass(kind, BaseDecodeHead) and not getattr(kind, 'gives_probabilities', False)
-    }
-    assert taking == with_logits == set(HEADS) - {'SegformerHead'}
+    heads = {name: kind for name, kind in kinds.items() if issubclass(kind, BaseDecodeHead)}
+    assert all(issubclass(kind, MultiLevelHead) for kind in heads.values())
+    with_logits = {name for name, kind in heads.items() if not getattr(kind, 'gives_probabilities', False)}
+    assert with_logits == set(HEADS) - {'SegformerHead'}

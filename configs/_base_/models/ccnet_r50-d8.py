@@ -27,7 +27,7 @@ model = dict(
         recurrence=2,
         num_classes=150,
         norm_cfg=norm_cfg,
-        loss_decode=dict(type='CrossEntropyLoss'),
+        loss_decode=dict(type='BandedCrossEntropyLoss'),
     ),
     auxiliary_head=dict(
         type='FCNHead',

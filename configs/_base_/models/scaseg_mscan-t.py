@@ -36,7 +36,7 @@ model = dict(
         context=dict(type='ContextBlend', source='cross_layer'),
         num_classes=150,
         norm_cfg=norm_cfg,
-        loss_decode=dict(type='CrossEntropyLoss'),
+        loss_decode=dict(type='BandedCrossEntropyLoss'),
     ),
     test_cfg=dict(mode='whole'),
 )

@@ -34,7 +34,7 @@ model = dict(
         embed_dims=[64, 96],
         num_classes=150,
         norm_cfg=norm_cfg,
-        loss_decode=dict(type='CrossEntropyLoss'),
+        loss_decode=dict(type='BandedCrossEntropyLoss'),
     ),
     test_cfg=dict(mode='whole'),
 )

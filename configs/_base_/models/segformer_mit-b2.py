@@ -8,6 +8,6 @@ model = dict(
         channels=768,
         num_classes=150,
         norm_cfg={{_base_.norm_cfg}},
-        loss_decode=dict(type='CrossEntropyLoss'),
+        loss_decode=dict(type='BandedCrossEntropyLoss'),
     ),
 )

@@ -26,7 +26,7 @@ model = dict(
         hamburger=dict(type='Hamburger', rank=16),
         num_classes=150,
         norm_cfg=dict(type='GN', num_groups=32),
-        loss_decode=dict(type='CrossEntropyLoss'),
+        loss_decode=dict(type='BandedCrossEntropyLoss'),
     ),
     test_cfg=dict(mode='whole'),
 )

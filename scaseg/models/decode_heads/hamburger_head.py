@@ -15,11 +15,11 @@ from mmseg.registry import MODELS
 from torch import Tensor
 
 from ..layers import build_block
-from .banded_loss_head import BandedLossHead
+from .multi_level_head import MultiLevelHead
 
 
 @MODELS.register_module()
-class HamburgerHead(BandedLossHead):
+class HamburgerHead(MultiLevelHead):
     """Concatenated levels, 1×1 squeeze, Hamburger, 1×1 alignment, 1×1 classifier.
 
     Args:
@@ -46,8 +46,7 @@ class HamburgerHead(BandedLossHead):
         hamburger: dict = dict(type='Hamburger'),
         **kwargs: Any,
     ) -> None:
-        kwargs.setdefault('in_index', list(range(len(in_channels))))
-        super().__init__(list(in_channels), channels, input_transform='multiple_select', **kwargs)
+        super().__init__(in_channels, channels, **kwargs)
         self.squeeze = ConvModule(sum(in_channels), channels, 1, norm_cfg=self.norm_cfg, act_cfg=self.act_cfg)
         self.hamburger = build_block(hamburger, 'Hamburger', channels=channels, norm_cfg=self.norm_cfg)
         self.align = ConvModule(channels, channels, 1, norm_cfg=self.norm_cfg, act_cfg=self.act_cfg)

@@ -16,7 +16,7 @@ from mmengine.model import BaseModule
 from mmseg.registry import MODELS
 from torch import Tensor, nn
 
-from .banded_loss_head import BandedLossHead
+from .multi_level_head import MultiLevelHead
 
 
 class FusionBlock(BaseModule):
@@ -46,7 +46,7 @@ class FusionBlock(BaseModule):
 
 
 @MODELS.register_module()
-class LightFusionHead(BandedLossHead):
+class LightFusionHead(MultiLevelHead):
     """Fusion blocks from the detail map through all context maps, and a light classifier.
 
     Args:
@@ -69,10 +69,7 @@ class LightFusionHead(BandedLossHead):
                 f'in_channels={list(in_channels)}, embed_dims={list(embed_dims)}: '
                 'embed_dims has one entry for each level after the first'
             )
-        kwargs.setdefault('in_index', list(range(len(in_channels))))
-        super().__init__(
-            in_channels=list(in_channels), channels=embed_dims[-1], input_transform='multiple_select', **kwargs
-        )
+        super().__init__(in_channels, embed_dims[-1], **kwargs)
         norm_cfg = self.norm_cfg or dict(type='BN')
         detail_channels = [in_channels[0], *embed_dims[:-1]]
         self.fusions = nn.ModuleList(

@@ -13,10 +13,10 @@ from scaseg.errors import UserError
 
 from ..layers import MaskPrediction
 from ..losses import ATMLoss
-from .checked_head import CheckedHead
+from .multi_level_head import MultiLevelHead
 
 
-class MaskClassificationHead(CheckedHead):
+class MaskClassificationHead(MultiLevelHead):
     """A head whose map is a product of probabilities of classes and masks: neither softmax nor cross-entropy fit it.
 
     In a test the masks are resized to the image before they become probabilities, as in the official code of SegViT;
@@ -54,13 +54,12 @@ class MaskClassificationHead(CheckedHead):
         ignore_index: int = 255,
     ) -> None:
         super().__init__(
-            list(in_channels),
+            in_channels,
             embed_dims,
+            in_index,
             num_classes=num_classes,
             out_channels=num_classes,
             dropout_ratio=0,
-            in_index=list(range(len(in_channels))) if in_index is None else list(in_index),
-            input_transform='multiple_select',
             loss_decode=loss_decode or dict(type='ATMLoss'),
             ignore_index=ignore_index,
             init_cfg=dict(type='TruncNormal', layer='Linear', std=0.02),

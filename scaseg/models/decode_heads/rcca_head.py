@@ -16,11 +16,11 @@ from torch import Tensor, nn
 
 from ..layers import build_block
 from ..losses import CategoryConsistentLoss
-from .banded_loss_head import BandedLossHead
+from .multi_level_head import MultiLevelHead
 
 
 @MODELS.register_module()
-class RCCAHead(BandedLossHead, FCNHead):
+class RCCAHead(MultiLevelHead, FCNHead):
     """3×3 convolution, R times one criss-cross attention, 3×3 convolution; joined with the input and classified.
 
     Args:
@@ -54,7 +54,8 @@ class RCCAHead(BandedLossHead, FCNHead):
     ) -> None:
         if 'num_convs' in kwargs or kwargs.get('input_transform') == 'multiple_select':
             raise ValueError("RCCAHead has two convolutions (no num_convs), and takes one map (no 'multiple_select')")
-        super().__init__(in_channels=in_channels, channels=channels, num_convs=2, **kwargs)
+        kwargs = dict(in_index=-1, input_transform=None) | kwargs  # one level, unless it is told otherwise
+        super().__init__(in_channels, channels, num_convs=2, **kwargs)
         if not isinstance(recurrence, int) or recurrence < 1:
             raise ValueError(
                 f'recurrence={recurrence!r}: expected a number of times; without attention this head is an FCNHead'

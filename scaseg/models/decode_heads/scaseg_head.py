@@ -11,16 +11,15 @@ from collections.abc import Sequence
 from itertools import pairwise
 from typing import Any
 
-from mmcv.cnn import build_activation_layer, build_norm_layer
 from mmseg.registry import MODELS
 from torch import Tensor, nn
 
-from ..layers import FusedProjection, build_block, pool_to_grid
-from .banded_loss_head import BandedLossHead
+from ..layers import build_block, pool_to_grid
+from .multi_level_head import MultiLevelHead
 
 
 @MODELS.register_module()
-class SCASegHead(BandedLossHead):
+class SCASegHead(MultiLevelHead):
     """Cross-layer blocks from the deepest level to the shallowest, a fused projection and a 1×1 classifier.
 
     Works with any number of levels ≥ 2, any strides that double, any channels and any image size.
@@ -60,8 +59,7 @@ class SCASegHead(BandedLossHead):
         context: dict = dict(type='ContextBlend'),
         **kwargs: Any,
     ) -> None:
-        kwargs.setdefault('in_index', list(range(len(in_channels))))
-        super().__init__(in_channels=list(in_channels), channels=channels, input_transform='multiple_select', **kwargs)
+        super().__init__(in_channels, channels, **kwargs)
         kv_stride = strides[-1] if kv_stride is None else kv_stride
         _check_levels(in_channels, num_heads, strides, kv_stride)
         self.strides = list(strides)
@@ -73,9 +71,7 @@ class SCASegHead(BandedLossHead):
         )
         self.decoded_context = self.contexts[0].decoded
         self.blocks = nn.ModuleList(self._build_block(block, level, heads) for level, heads in enumerate(num_heads))
-        self.fusion = FusedProjection(in_channels, channels)
-        self.fusion_norm = build_norm_layer(self.norm_cfg or dict(type='BN'), channels)[1]
-        self.fusion_act = build_activation_layer(self.act_cfg)
+        self._init_fusion(in_channels)
 
     def forward(self, inputs: Sequence[Tensor]) -> Tensor:
         features = self._transform_inputs(inputs)
@@ -86,7 +82,7 @@ class SCASegHead(BandedLossHead):
             decoded[i] = self.blocks[i](features[i], self.contexts[i](on_grid))
             if i > 0 and self.decoded_context:  # shallower levels see this one as decoded
                 on_grid[i] = pool_to_grid(decoded[i], self.grid_ratios[i], size)
-        return self.cls_seg(self.fusion_act(self.fusion_norm(self.fusion(decoded))))
+        return self._classify(decoded)
 
     def _build_block(self, block: dict, level: int, num_heads: int) -> nn.Module:
         channels, kv_channels = self.in_channels[level], self.contexts[level].out_channels

@@ -11,16 +11,15 @@ level here. SeaFormer itself has these blocks in its encoder, and ``LightFusionH
 from collections.abc import Sequence
 from typing import Any
 
-from mmcv.cnn import build_activation_layer, build_norm_layer
 from mmseg.registry import MODELS
 from torch import Tensor, nn
 
-from ..layers import FusedProjection, build_block
-from .banded_loss_head import BandedLossHead
+from ..layers import build_block
+from .multi_level_head import MultiLevelHead
 
 
 @MODELS.register_module()
-class SEAHead(BandedLossHead):
+class SEAHead(MultiLevelHead):
     """A SEA block on every level, a fused projection and a 1×1 classifier.
 
     Works with any number of levels, any strides and any image size. Queries and keys have half as many channels as
@@ -51,8 +50,7 @@ class SEAHead(BandedLossHead):
         block: dict = dict(type='SEABlock'),
         **kwargs: Any,
     ) -> None:
-        kwargs.setdefault('in_index', list(range(len(in_channels))))
-        super().__init__(in_channels=list(in_channels), channels=channels, input_transform='multiple_select', **kwargs)
+        super().__init__(in_channels, channels, **kwargs)
         if len(num_heads) != len(in_channels):
             raise ValueError(f'num_heads={list(num_heads)}: give one for each of the {len(in_channels)} levels')
         for level, (width, heads) in enumerate(zip(in_channels, num_heads, strict=True)):
@@ -64,11 +62,9 @@ class SEAHead(BandedLossHead):
             )
             for width, heads in zip(in_channels, num_heads, strict=True)
         )
-        self.fusion = FusedProjection(in_channels, channels)
-        self.fusion_norm = build_norm_layer(self.norm_cfg or dict(type='BN'), channels)[1]
-        self.fusion_act = build_activation_layer(self.act_cfg)
+        self._init_fusion(in_channels)
 
     def forward(self, inputs: Sequence[Tensor]) -> Tensor:
         features = self._transform_inputs(inputs)
         decoded = [block(x) for block, x in zip(self.blocks, features, strict=True)]
-        return self.cls_seg(self.fusion_act(self.fusion_norm(self.fusion(decoded))))
+        return self._classify(decoded)

@@ -9,16 +9,14 @@ products. mmseg's ``SegformerHead`` is another head: it has a norm and a ReLU af
 from collections.abc import Sequence
 from typing import Any
 
-from mmcv.cnn import build_activation_layer, build_norm_layer
 from mmseg.registry import MODELS
 from torch import Tensor, nn
 
-from ..layers import FusedProjection
-from .banded_loss_head import BandedLossHead
+from .multi_level_head import MultiLevelHead
 
 
 @MODELS.register_module()
-class SegFormerMLPHead(BandedLossHead):
+class SegFormerMLPHead(MultiLevelHead):
     """A linear layer per level, fused projection, norm, ReLU, 1×1 classifier.
 
     Args:
@@ -35,17 +33,14 @@ class SegFormerMLPHead(BandedLossHead):
     """
 
     def __init__(self, in_channels: Sequence[int], channels: int, **kwargs: Any) -> None:
-        kwargs.setdefault('in_index', list(range(len(in_channels))))
         kwargs.setdefault('init_cfg', None)  # the official classifier starts as PyTorch makes it
-        super().__init__(in_channels=list(in_channels), channels=channels, input_transform='multiple_select', **kwargs)
+        super().__init__(in_channels, channels, **kwargs)
         self.linears = nn.ModuleList(nn.Conv2d(c, channels, 1) for c in in_channels)
-        self.fusion = FusedProjection([channels] * len(in_channels), channels)
+        self._init_fusion([channels] * len(in_channels))
         for weight in self.fusion.parameters():
             nn.init.normal_(weight, std=(2 / channels) ** 0.5)  # Kaiming, fan-out: as the official one
-        self.fusion_norm = build_norm_layer(self.norm_cfg or dict(type='BN'), channels)[1]
-        self.fusion_act = build_activation_layer(self.act_cfg)
 
     def forward(self, inputs: Sequence[Tensor]) -> Tensor:
         features = self._transform_inputs(inputs)
         embedded = [linear(x) for linear, x in zip(self.linears, features, strict=True)]
-        return self.cls_seg(self.fusion_act(self.fusion_norm(self.fusion(embedded))))
+        return self._classify(embedded)

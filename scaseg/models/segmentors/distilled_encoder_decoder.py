@@ -22,7 +22,7 @@ from scaseg.weights import local_copy, read_checkpoint
 from scaseg.weights.layouts import unwrap
 from scaseg.weights.load import compare
 
-from ..decode_heads.checked_head import CheckedHead
+from ..decode_heads.multi_level_head import MultiLevelHead
 from ..losses import feature_distance, log_probabilities, output_divergence
 from .lean_encoder_decoder import LeanEncoderDecoder
 
@@ -136,7 +136,7 @@ class DistilledEncoderDecoder(HalfResolutionEncoderDecoder):
     def _task(self, features: Sequence[Tensor], data_samples: list[SegDataSample]) -> tuple[dict[str, Tensor], Tensor]:
         """Losses of the student's own heads, and the map that its head gives, from one pass."""
         head = self.decode_head
-        if isinstance(head, CheckedHead):
+        if isinstance(head, MultiLevelHead):
             losses, output = head.loss_and_map(features, data_samples)
         else:
             output = head(features)
@@ -154,7 +154,7 @@ def _check_student(student: LeanEncoderDecoder) -> None:
             "set it to dict(type='FeatureUpsampler', in_channels=[…])"
         )
     head = student.decode_head
-    if not isinstance(head, CheckedHead) and type(head).loss is not BaseDecodeHead.loss:
+    if not isinstance(head, MultiLevelHead) and type(head).loss is not BaseDecodeHead.loss:
         kind = type(head).__name__
         raise ValueError(f'model.decode_head.type={kind!r}: its loss is not one of the map that it gives')
 
