@@ -9,6 +9,7 @@ from scaseg.quiet import quiet_dependencies
 quiet_dependencies()
 
 from scaseg.apis.cli import positive_int, run_tool  # noqa: E402
+from scaseg.experiments.costs import measure_costs  # noqa: E402
 from scaseg.experiments.estimate import describe_plan  # noqa: E402
 from scaseg.experiments.spec import ENGINES  # noqa: E402
 from scaseg.experiments.sweep import plan_sweep, summary, sweep  # noqa: E402
@@ -24,10 +25,14 @@ def main() -> None:
     parser.add_argument('--jobs', type=positive_int, help='runs at a time (default: what the file says, or 1)')
     parser.add_argument('--engine', choices=ENGINES, help='what starts them (default: what the file says, or local)')
     parser.add_argument('--dry-run', action='store_true', help='list runs, commands and estimated time; train nothing')
+    parser.add_argument('--costs', action='store_true', help='measure latency and memory side by side; train nothing')
     parser.add_argument('--retry-failed', action='store_true', help='start the runs again that failed before')
     args = parser.parse_args()
     if args.dry_run:
         print(describe_plan(plan_sweep(args.sweep, args.work_dir, args.results), args.jobs or 1))
+        return
+    if args.costs:
+        print(measure_costs(plan_sweep(args.sweep, args.work_dir, args.results), args.results or args.work_dir))
         return
     runs = sweep(args.sweep, args.work_dir, args.results, args.engine, args.jobs, args.retry_failed)
     print(summary(runs))

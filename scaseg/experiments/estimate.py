@@ -8,12 +8,14 @@ from datetime import timedelta
 
 import torch
 from mmengine.config import Config
+from mmseg.registry import DATASETS
 
 from scaseg.apis.config import load_config
 from scaseg.benchmarking.network_calls import build_network, network_call
 from scaseg.benchmarking.timing import synchronize
 from scaseg.benchmarking.training_step import TrainingStep
 
+from .results import image_shape
 from .runs import Run, State
 
 STEPS = 4  # timed, after one that is not
@@ -54,7 +56,7 @@ def estimate_seconds(cfg: Config, device: torch.device) -> float:
         step()
         synchronize(device)
         times.append(time.perf_counter() - start)
-    predict = network_call(build_network(cfg, device, training=False), 'prediction', tuple(cfg.crop_size))
+    predict = network_call(build_network(cfg, device, training=False), 'prediction', image_shape(cfg))
     predict()
     start = time.perf_counter()
     predict()
@@ -64,8 +66,6 @@ def estimate_seconds(cfg: Config, device: torch.device) -> float:
 
 
 def _validated_images(cfg: Config) -> int:
-    from mmseg.registry import DATASETS
-
     images = len(DATASETS.build(cfg.val_dataloader.dataset))
     return images * (cfg.train_cfg.max_iters // cfg.train_cfg.get('val_interval', sys.maxsize))
 

@@ -126,9 +126,14 @@ def _scores(scalars: Scalars, iteration: int) -> dict[str, Any]:
     }
 
 
+def image_shape(cfg: Config) -> tuple[int, int]:
+    """(H, W) of the crops that a config trains on, at which costs are counted and measured."""
+    size: Sequence[int] = cfg.get('crop_size') or cfg.model.data_preprocessor.size
+    return size[0], size[1]
+
+
 def _cost(cfg: Config) -> dict[str, Any]:
-    shape: Sequence[int] = cfg.get('crop_size') or cfg.model.data_preprocessor.size
-    complexity = count_complexity(MODELS.build({**cfg.model, 'pretrained': None}), (shape[0], shape[1]))
+    complexity = count_complexity(MODELS.build({**cfg.model, 'pretrained': None}), image_shape(cfg))
     return {
         'shape': list(complexity.shape),
         'parameters': complexity.parameters['model'],

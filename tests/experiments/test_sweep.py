@@ -14,7 +14,8 @@ import yaml
 
 from scaseg.errors import UserError
 from scaseg.experiments import sweep as sweep_module
-from scaseg.experiments.engines import ProcessEngine
+from scaseg.experiments.costs import measure_costs
+from scaseg.experiments.engines import ProcessEngine, RunOnNode, SlurmEngine
 from scaseg.experiments.estimate import describe_plan
 from scaseg.experiments.results import read_results
 from scaseg.experiments.runs import Run, State
@@ -167,6 +168,35 @@ def test_a_dry_run_tells_commands_and_time(sweep_file: Path, finished: tuple[Pat
     assert f'    python tools/train.py {runs[0].config} --work-dir {runs[0].folder} --resume --cfg-options' in text
     assert '1 of 2 runs to do: about 0:00:0' in text
     assert not (tmp_path / 'work').exists()
+
+
+def test_costs_are_measured_for_each_variant(sweep_file: Path, tmp_path: Path) -> None:
+    path = measure_costs(plan_sweep(sweep_file, tmp_path / 'work'), tmp_path, seconds=0.1)
+    costs = json.loads(path.read_text())
+    assert list(costs) == ['plain', 'fast']
+    assert 0 < costs['plain']['p20 (ms)'] <= costs['plain']['p50 (ms)'] <= costs['plain']['p80 (ms)']
+    assert costs['plain']['peak (MiB)'] == pytest.approx(costs['fast']['peak (MiB)'])  # the same network
+
+
+@pytest.mark.slow
+def test_jobs_of_submitit_train_too(sweep_file: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """On submitit's local executor, which runs what it would hand to Slurm as processes."""
+    monkeypatch.setenv('PYTHONPATH', str(REPOSITORY))
+    path = change(sweep_file, tmp_path, seeds=[0], variants={'plain': {'train_cfg.max_iters': 2}})
+    monkeypatch.setattr(
+        sweep_module,
+        'build_engine',
+        lambda place, folder: SlurmEngine(Place(slurm={'timeout_min': 5}), folder / 'slurm', cluster='local'),
+    )
+    (run,) = sweep(path, tmp_path / 'work')
+    assert run.state is State.DONE
+    delayed = RunOnNode().checkpoint(run)  # what submitit asks for where the job is preempted
+    assert (delayed.function.__class__, delayed.args) == (RunOnNode, (run,))
+
+
+def test_slurm_parameters_that_nobody_knows_are_named(tmp_path: Path) -> None:
+    with pytest.raises(UserError, match=r'place\.slurm: .*nonsense'):
+        SlurmEngine(Place(slurm={'nonsense': 1}), tmp_path, cluster='local')
 
 
 def test_cores_and_gpus_are_shared_out(monkeypatch: pytest.MonkeyPatch, tmp_path: Path, sweep_file: Path) -> None:
