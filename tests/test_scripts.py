@@ -2,6 +2,7 @@
 
 import os
 import runpy
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -16,10 +17,12 @@ TOOLS = sorted((REPOSITORY / 'tools').rglob('*.py'))
 
 def run_with_stand_in(tmp_path: Path, command: str, *arguments: str, **variables: str) -> list[str]:
     """Arguments that a script gives to ``command``, which is replaced by a script that writes them down."""
-    stand_in = tmp_path / command
+    stand_in = tmp_path / 'bin' / command
+    stand_in.parent.mkdir()
     stand_in.write_text('#!/bin/sh\nprintf "%s\\n" "$@"\n')
     stand_in.chmod(0o755)
-    environment = os.environ | {'PATH': f'{tmp_path}:{os.environ["PATH"]}'} | variables
+    path = f'{stand_in.parent}:{os.environ["PATH"]}'
+    environment = os.environ | {'PATH': path, 'VIRTUAL_ENV': str(tmp_path)} | variables
     done = subprocess.run(['bash', *arguments], cwd=REPOSITORY, env=environment, capture_output=True, text=True)
     assert done.returncode == 0, done.stderr
     return done.stdout.splitlines()
@@ -29,6 +32,29 @@ def test_dist_train_on_one_machine_takes_a_free_port(tmp_path: Path) -> None:
     given = run_with_stand_in(tmp_path, 'python', 'tools/dist_train.sh', 'a config.py', '4', '--work-dir', 'a b')
     assert given[:5] == ['-m', 'torch.distributed.run', '--standalone', '--nproc-per-node', '4']
     assert given[5:] == ['tools/train.py', 'a config.py', '--launcher', 'pytorch', '--work-dir', 'a b']
+
+
+@pytest.mark.parametrize(
+    'there, taken', [(['active', '.venv', 'other'], 'active'), (['.venv', 'other'], '.venv'), (['other'], 'other')]
+)
+def test_the_python_that_is_taken_is_named(there: list[str], taken: str, tmp_path: Path) -> None:
+    """The active environment's, else the repository's, else the first on the path."""
+    (tmp_path / 'tools').mkdir()
+    for script in ('dist_train.sh', 'choose_python.sh'):
+        shutil.copy(REPOSITORY / 'tools' / script, tmp_path / 'tools')
+    for name in there:
+        stand_in = tmp_path / name / 'bin' / 'python'
+        stand_in.parent.mkdir(parents=True)
+        stand_in.write_text(f'#!/bin/sh\necho {name}\n')
+        stand_in.chmod(0o755)
+    environment = os.environ | {'PATH': f'{tmp_path / "other" / "bin"}:{os.environ["PATH"]}'}
+    environment.pop('VIRTUAL_ENV', None)
+    if 'active' in there:
+        environment['VIRTUAL_ENV'] = str(tmp_path / 'active')
+    command = ['bash', 'tools/dist_train.sh', 'c.py', '2']
+    done = subprocess.run(command, cwd=tmp_path, env=environment, capture_output=True, text=True, check=True)
+    assert done.stdout == f'{taken}\n'
+    assert (tmp_path / done.stderr.removeprefix('python: ').strip()).resolve() == tmp_path / taken / 'bin' / 'python'
 
 
 def test_dist_test_on_two_machines(tmp_path: Path) -> None:

@@ -20,5 +20,6 @@ else
         --master-addr "${MASTER_ADDR:-127.0.0.1}" --master-port "${MASTER_PORT:-29500}"
     )
 fi
-exec python -m torch.distributed.run "${rendezvous[@]}" --nproc-per-node "$processes" \
+. "$(dirname "$0")/choose_python.sh"
+exec "$python" -m torch.distributed.run "${rendezvous[@]}" --nproc-per-node "$processes" \
     "$(dirname "$0")/train.py" "$config" --launcher pytorch "$@"
