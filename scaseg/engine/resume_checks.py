@@ -10,7 +10,7 @@ from torch.optim import Optimizer
 from scaseg.errors import UserError
 from scaseg.weights.checkpoint_file import Placeholder
 
-PARTS = ('meta', 'state_dict', 'message_hub', 'optimizer', 'param_schedulers')
+PARTS = ('meta', 'state_dict', 'message_hub', 'optimizer')
 
 
 def check_contents(checkpoint: Any, path: str) -> None:
@@ -24,6 +24,7 @@ def check_contents(checkpoint: Any, path: str) -> None:
             f'{path} cannot be resumed, it holds weights alone (best_*.pth do): take an iter_*.pth, or start from its '
             'weights with --cfg-options load_from=...'
         )
+    checkpoint.setdefault('param_schedulers', [])  # mmengine leaves it out where a training has none
     for problem in _problems(checkpoint):
         raise UserError(
             f'{path} cannot be resumed: {problem}; take another checkpoint, or start from its weights with '
