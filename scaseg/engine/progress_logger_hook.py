@@ -78,8 +78,8 @@ class ProgressLoggerHook(LoggerHook):
     """LoggerHook for people: the screen tells how far the run is and how good, the log file keeps every number.
 
     Where standard output is a terminal, one line is redrawn in place, at most five times a second; elsewhere (a file,
-    a CI log, nohup) the same fields come as a plain line every ``interval`` iterations of training, and every half
-    minute of a validation or test. The log file gets LoggerHook's full lines in both cases, ``vis_data/scalars.json``
+    a CI log, nohup) the same fields come as a plain line after the first iteration and every ``interval`` iterations of
+    training, and every half minute of a validation or test. The log file gets LoggerHook's full lines in both cases, ``vis_data/scalars.json``
     the unrounded values, and a test its JSON file. Only rank 0 writes. Unlike in
     LoggerHook, the last iteration is always logged, whether ``interval`` divides it or not, and the end of a pass over
     the data is not an event.
@@ -107,6 +107,7 @@ class ProgressLoggerHook(LoggerHook):
 
     def before_train(self, runner: Runner) -> None:
         self._training = True
+        self._first_iter = runner.iter
 
     def after_train_iter(self, runner: Runner, batch_idx: int, data_batch: Any = None, outputs: Any = None) -> None:
         is_logged = self.every_n_train_iters(runner, self.interval) or self.is_last_train_iter(runner)
@@ -115,7 +116,7 @@ class ProgressLoggerHook(LoggerHook):
             with self._file_only():
                 runner.logger.info(full_line)
             runner.visualizer.add_scalars(tag, step=runner.iter + 1, file_path=self.json_log_path)
-        self._show_progress(runner, 'train', batch_idx, is_logged)
+        self._show_progress(runner, 'train', batch_idx, is_logged or runner.iter == self._first_iter)
 
     def after_val_iter(self, runner: Runner, batch_idx: int, data_batch: Any = None, outputs: Any = None) -> None:
         with self._file_only():

@@ -131,17 +131,17 @@ def terminal(monkeypatch: pytest.MonkeyPatch) -> Terminal:
     return Terminal()
 
 
-def test_plain_output_is_a_short_line_every_interval_and_at_the_end(tmp_path: Path) -> None:
+def test_plain_output_is_a_short_line_at_first_every_interval_and_at_the_end(tmp_path: Path) -> None:
     stream = io.StringIO()
     build(tmp_path / 'run', stream).train()
     assert '\r' not in stream.getvalue() and '\x1b[K' not in stream.getvalue()
     train = [line for line in messages(stream.getvalue().splitlines()) if line.startswith('iter')]
-    assert [line.split(' | ')[0] for line in train] == ['iter 3/7', 'iter 6/7', 'iter 7/7']
+    assert [line.split(' | ')[0] for line in train] == ['iter 1/7', 'iter 3/7', 'iter 6/7', 'iter 7/7']
     pattern = (
-        r'iter 3/7 \| eta 0:00:00 \| loss \d\.\d{4} \| lr 1\.0e-02 \| \d\.\d\d s/iter \(data \d\.\d\d\) \| mIoU -'
+        r'iter 1/7 \| eta 0:00:00 \| loss \d\.\d{4} \| lr 1\.0e-02 \| \d\.\d\d s/iter \(data \d\.\d\d\) \| mIoU -'
     )
     assert re.fullmatch(pattern, train[0])
-    assert train[1].endswith('| mIoU 61.23 @ 4')
+    assert train[2].endswith('| mIoU 61.23 @ 4')
 
 
 def test_validation_line_has_two_decimals_and_the_scalar_log_all(tmp_path: Path) -> None:
