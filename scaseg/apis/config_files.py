@@ -13,6 +13,8 @@ from scaseg.errors import UserError
 from .config_keys import suggest
 from .config_readers import readable_root_keys
 
+STORED_BY_A_RUN = {'launcher', 'work_dir', 'experiment_name'}  # keys that a training adds to the config it stores
+
 
 @dataclass
 class ConfigFile:
@@ -81,11 +83,14 @@ def check_variables(cfg: Config, file: ConfigFile) -> None:
     """Check that every variable at the top of a config file is a key that is read, or used by code of the files.
 
     A base may offer variables that nobody takes up. A file that sets a variable of its base anew must use it itself:
-    the base has used its own value already.
+    the base has used its own value already. The config that a run has stored in its folder is one file that holds the
+    variables of all the files that it came from, used up.
 
     Raises:
         UserError: names the file and the variable, and the keys that the value of the base went into.
     """
+    if STORED_BY_A_RUN <= set(file.assigned):
+        return
     files = list(file.chain())
     roots = readable_root_keys()
     for place, each in enumerate(files):

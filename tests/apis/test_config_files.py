@@ -59,3 +59,11 @@ def test_what_the_code_uses_passes(tmp_path: Path, text: str) -> None:
 def test_a_child_uses_a_variable_of_its_base(tmp_path: Path) -> None:
     middle = child(tmp_path, 'wide = 32', name='middle.py')
     load_config(child(tmp_path, 'model = dict(decode_head=dict(channels=_base_.wide))', middle))
+
+
+def test_the_config_that_a_run_stores_is_read_again(config: Path, tmp_path: Path) -> None:
+    cfg = load_config(config)
+    cfg.merge_from_dict(dict(launcher='none', work_dir=str(tmp_path), experiment_name='run'))
+    assert 'crop_size' in cfg  # a variable, used up
+    cfg.dump(tmp_path / 'stored.py')
+    assert load_config(tmp_path / 'stored.py').model == cfg.model
