@@ -89,7 +89,7 @@ def check_variables(cfg: Config, file: ConfigFile) -> None:
     Raises:
         UserError: names the file and the variable, and the keys that the value of the base went into.
     """
-    if STORED_BY_A_RUN <= set(file.assigned):
+    if set(file.assigned) >= STORED_BY_A_RUN:
         return
     files = list(file.chain())
     roots = readable_root_keys()

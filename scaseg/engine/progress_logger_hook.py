@@ -78,9 +78,9 @@ class ProgressLoggerHook(LoggerHook):
     """LoggerHook for people: the screen tells how far the run is and how good, the log file keeps every number.
 
     Where standard output is a terminal, one line is redrawn in place, at most five times a second; elsewhere (a file,
-    a CI log, nohup) the same fields come as a plain line after the first iteration and every ``interval`` iterations of
-    training, and every half minute of a validation or test. The log file gets LoggerHook's full lines in both cases, ``vis_data/scalars.json``
-    the unrounded values, and a test its JSON file. Only rank 0 writes. Unlike in
+    a CI log, nohup) the same fields come as a plain line after the first iteration and every ``interval`` iterations
+    of training, and every half minute of a validation or test. The log file gets LoggerHook's full lines in both
+    cases, ``vis_data/scalars.json`` the unrounded values, and a test its JSON file. Only rank 0 writes. Unlike in
     LoggerHook, the last iteration is always logged, whether ``interval`` divides it or not, and the end of a pass over
     the data is not an event.
 
