@@ -1,10 +1,11 @@
 """Registers scaseg's modules once for all tests."""
 
+import multiprocessing
 import os
 import shutil
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 os.environ.setdefault('OMP_WAIT_POLICY', 'PASSIVE')  # before torch starts its threads
 os.environ.setdefault('CUDA_VISIBLE_DEVICES', '')  # the equalities that are tested hold exactly on the CPU
@@ -67,3 +68,40 @@ def config(tmp_path: Path) -> Path:
     path = tmp_path / 'tiny.py'
     path.write_text(TINY_CONFIG.format(repository=Path(__file__).parents[1]))
     return path
+
+
+@pytest.fixture(scope='session')
+def in_processes(tmp_path_factory: pytest.TempPathFactory) -> Callable[[int, Callable[[], object]], list[Any]]:
+    """Calls a function in so many processes of one gloo group; gives what each returns.
+
+    The processes are forks, which saves importing torch anew; one thread each, as in the workers of data loaders.
+    """
+
+    def run(world_size: int, function: Callable[[], object]) -> list[Any]:
+        folder = tmp_path_factory.mktemp('processes')
+        context = multiprocessing.get_context('fork')
+        processes = [
+            context.Process(target=_one_of_many, args=(rank, world_size, folder, function))
+            for rank in range(world_size)
+        ]
+        for process in processes:
+            process.start()
+        for process in processes:
+            process.join(timeout=180)
+        codes = [process.exitcode for process in processes]
+        for process in processes:
+            process.kill()
+        assert codes == [0] * world_size, codes
+        return [torch.load(folder / f'{rank}.pt', weights_only=False) for rank in range(world_size)]
+
+    return run
+
+
+def _one_of_many(rank: int, world_size: int, folder: Path, function: Callable[[], object]) -> None:
+    torch.set_num_threads(1)
+    torch.distributed.init_process_group(
+        'gloo', init_method=f'file://{folder}/store', rank=rank, world_size=world_size
+    )
+    torch.save(function(), folder / f'{rank}.pt')
+    torch.distributed.barrier()
+    torch.distributed.destroy_process_group()

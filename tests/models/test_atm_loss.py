@@ -10,7 +10,7 @@ from torch import Tensor
 
 from scaseg.models import ATMLoss
 from scaseg.models.layers import MaskPrediction
-from scaseg.models.losses import atm_loss
+from scaseg.models.losses.atm_loss import classes_present
 
 CLASSES, SIZE = 4, (6, 9)
 
@@ -89,7 +89,7 @@ def test_a_label_that_is_no_class_is_an_error() -> None:
     labels = torch.zeros(1, 4, 4, dtype=torch.long)
     labels[..., 0] = 5
     with pytest.raises(RuntimeError, match='out of bounds'):
-        atm_loss.classes_present(labels, num_classes=5, ignore_index=255)
+        classes_present(labels, num_classes=5, ignore_index=255)
 
 
 def test_weights() -> None:
@@ -105,11 +105,11 @@ def test_the_number_of_masks_is_averaged_over_the_ranks(monkeypatch: pytest.Monk
     labels, stages = draw_labels(), predictions(3)
     alone = build()(stages, labels)
 
-    def with_a_rank_of_twelve_masks(number: Tensor, op: str) -> None:
+    def with_a_rank_of_twelve_masks(masks_and_class_weights: Tensor, op: str) -> None:
         assert op == 'mean'
-        number.add_(12).div_(2)
+        masks_and_class_weights[0].add_(12).div_(2)
 
-    monkeypatch.setattr(atm_loss, 'all_reduce', with_a_rank_of_twelve_masks)
+    monkeypatch.setattr('scaseg.models.losses.over_processes.all_reduce', with_a_rank_of_twelve_masks)
     together = build()(stages, labels)
     torch.testing.assert_close(together['loss_ce'], alone['loss_ce'])
     for name in ('loss_mask', 'loss_dice'):

@@ -38,7 +38,7 @@ model = dict(
         concat_input=False,
         num_classes=150,
         norm_cfg=norm_cfg,
-        loss_decode=dict(type='CrossEntropyLoss', loss_weight=0.4),
+        loss_decode=dict(type='BatchCrossEntropyLoss', loss_weight=0.4),
     ),
     test_cfg=dict(mode='whole'),
 )

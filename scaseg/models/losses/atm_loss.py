@@ -8,19 +8,20 @@ from collections.abc import Sequence
 
 import torch
 import torch.nn.functional as F
-from mmengine.dist import all_reduce
 from mmseg.registry import MODELS
 from torch import Tensor, nn
 from torchvision.ops import sigmoid_focal_loss
 
 from ..layers import MaskPrediction
+from .over_processes import process_mean
 
 
 @MODELS.register_module()
 class ATMLoss(nn.Module):
     """Cross-entropy of the queries' classes, focal and dice loss of the masks of the classes present, on all stages.
 
-    Cross-entropy runs over all queries: the target of query q is class q where the image holds it, else "no object".
+    Cross-entropy runs over all queries of all processes: the target of query q is class q where the image holds it,
+    else "no object".
     Focal (α = 0.25, γ = 2, mean over pixels) and dice loss run over the masks of the classes that an image holds, at
     the label's size; their sum is divided by the number of such masks, averaged over the ranks and at least 1.
 
@@ -61,9 +62,9 @@ class ATMLoss(nn.Module):
         image, cls = present.nonzero(as_tuple=True)
         targets = (labels[image] == cls[:, None, None]).float()  # (M, H, W), one for each class of each image
         counted = ((labels != ignore_index) | self.ignore_as_negative)[image]
-        num_masks = torch.tensor(float(len(cls)), device=labels.device)
-        all_reduce(num_masks, op='mean')
-        num_masks.clamp_(min=1)
+        no_objects = (~present).sum() * self.no_object_weight
+        num_masks, class_weights = process_mean(torch.stack([present.sum(), present.sum() + no_objects]))
+        num_masks = num_masks.clamp(min=1)
 
         losses = torch.zeros(3, device=labels.device)
         for class_logits, mask_logits in predictions:
@@ -71,7 +72,9 @@ class ATMLoss(nn.Module):
             masks = F.interpolate(masks, size=labels.shape[-2:], mode='bilinear', align_corners=False).squeeze(1)
             focal = focal_loss(masks, targets, counted).sum() / num_masks
             dice = dice_loss(masks, targets, counted).sum() / num_masks
-            losses = losses + torch.stack([self._class_loss(class_logits.float(), present), focal, dice])
+            losses = losses + torch.stack(
+                [self._class_loss(class_logits.float(), present) / class_weights, focal, dice]
+            )
         return dict(
             loss_ce=self.cls_weight * losses[0],
             loss_mask=self.mask_weight * losses[1],
@@ -83,7 +86,8 @@ class ATMLoss(nn.Module):
         classes = torch.arange(no_object, device=present.device)
         weight = class_logits.new_ones(no_object + 1)
         weight[no_object] = self.no_object_weight
-        return F.cross_entropy(class_logits.transpose(1, 2), classes.where(present, no_object), weight)
+        targets = classes.where(present, no_object)
+        return F.cross_entropy(class_logits.transpose(1, 2), targets, weight, reduction='sum')
 
 
 def classes_present(labels: Tensor, num_classes: int, ignore_index: int) -> Tensor:

@@ -3,9 +3,12 @@
 import math
 from typing import Any
 
+import torch
 import torch.nn.functional as F
 from mmseg.registry import MODELS
 from torch import Tensor, nn
+
+from .over_processes import process_mean
 
 
 @MODELS.register_module()
@@ -14,6 +17,10 @@ class OHEMCrossEntropyLoss(nn.Module):
 
     mmseg's ``OHEMPixelSampler`` picks the same pixels, but divides the loss by the number of all pixels, so that it
     shrinks as fewer are hard, beside an auxiliary loss that does not.
+
+    The pixels are picked by each process among its own, as in the official code: with enough hard pixels everywhere
+    ``thresh`` alone picks them, and the loss does not depend on the number of processes. The mean is over the pixels
+    that all processes have picked.
 
     Args:
         thresh: probability of its own class below which a pixel is hard.
@@ -47,7 +54,8 @@ class OHEMCrossEntropyLoss(nn.Module):
         """The loss; ``weight`` of the pixels is what samplers give, and multiplies theirs."""
         losses = F.cross_entropy(cls_score, label, ignore_index=ignore_index, reduction='none')
         losses = (losses if weight is None else losses * weight)[label != ignore_index]
-        if not losses.numel():
-            return losses.sum()
-        hardest = losses.detach().topk(min(self.min_kept, losses.numel()), sorted=True).values
-        return self.loss_weight * losses[losses >= hardest[-1].clamp(max=self.least_loss)].mean()
+        if losses.numel():
+            hardest = losses.detach().topk(min(self.min_kept, losses.numel()), sorted=True).values
+            losses = losses[losses >= hardest[-1].clamp(max=self.least_loss)]
+        pixels = process_mean(torch.tensor(losses.numel(), device=losses.device))
+        return self.loss_weight * losses.sum() / pixels.clamp(min=1)
