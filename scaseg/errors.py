@@ -53,7 +53,8 @@ def machine_problem(error: BaseException, folder: str) -> str | None:
     """
     if isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EFBIG):
         return f'{error.filename or folder} cannot be written ({error.strerror}); its checkpoints are whole: --resume'
-    if (isinstance(error, RuntimeError) and 'shared memory' in str(error)) or 'Bus error' in str(error):
+    text = str(error) if isinstance(error, RuntimeError) else ''
+    if 'unable to allocate shared memory' in text or ('DataLoader worker' in text and 'Bus error' in text):
         return (
             'a data loader worker died for want of shared memory: enlarge /dev/shm (docker run --shm-size=8g), or set '
             'train_dataloader.num_workers and val_dataloader.num_workers to 0, then --resume'

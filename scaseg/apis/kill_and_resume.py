@@ -1,12 +1,14 @@
 """Trainings that are killed at random moments and resumed, beside one that nobody disturbs."""
 
 import json
+import os
 import platform
 import random
 import re
-import subprocess
+import signal
 import sys
 import time
+import traceback
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +19,7 @@ from scaseg.errors import UserError
 from scaseg.visualization import read_scalars
 
 from .checkpoint import find_resumable, read_checkpoint
+from .train import train
 
 REPOSITORY = Path(__file__).parents[2]
 PARTS = ('state_dict', 'ema_state_dict', 'optimizer', 'param_schedulers', 'run_state')
@@ -41,7 +44,7 @@ def kill_and_resume(kills: int, iterations: int, seed: int, work_dir: Path, resu
     """Train without and with kills and compare what is in the last checkpoints, and the logged losses.
 
     Args:
-        kills: SIGKILLs, at moments drawn evenly over the time that a process needs from its first iteration on.
+        kills: SIGKILLs, each at a moment drawn evenly from the time that brings the training to its end with the last.
         iterations: of the training.
         seed: of the moments.
         work_dir: for a config and the folders of both runs; it must not exist or be empty.
@@ -58,9 +61,9 @@ def kill_and_resume(kills: int, iterations: int, seed: int, work_dir: Path, resu
     whole, killed = work_dir / 'whole', work_dir / 'killed'
     started = time.monotonic()
     _finish(config, whole)
-    duration = (time.monotonic() - started) * 0.6  # the first part goes into imports
+    duration = time.monotonic() - started
     draw = random.Random(seed)
-    moments = [_killed_at(config, killed, draw.uniform(0, max(1.0, duration / kills * 2))) for _ in range(kills)]
+    moments = [_kill(config, killed, draw.uniform(0, 2 * duration / kills)) for _ in range(kills)]
     _finish(config, killed)
     compared = _compare(whole, killed, iterations)
     for moment in moments:
@@ -76,34 +79,48 @@ def kill_and_resume(kills: int, iterations: int, seed: int, work_dir: Path, resu
         raise UserError(f'the resumed training differs from the undisturbed one in {different}')
 
 
-def _command(config: Path, folder: Path) -> list[str]:
-    return [sys.executable, 'tools/train.py', str(config.resolve()), '--work-dir', str(folder.resolve()), '--resume']
+def _start(config: Path, folder: Path, log: Path) -> int:
+    """Train in a process of its own, without the seconds that imports take; its id."""
+    child = os.fork()
+    if child:
+        return child
+    status = 1
+    try:
+        with log.open('w') as file:
+            os.dup2(file.fileno(), 1)
+            os.dup2(file.fileno(), 2)
+        os.setpgid(0, 0)  # with its data workers
+        torch.set_num_threads(1)  # threads do not survive a fork
+        train(config, work_dir=folder, resume='auto')
+        status = 0
+    except BaseException:
+        traceback.print_exc()
+        sys.stderr.flush()
+    finally:
+        os._exit(status)
 
 
 def _finish(config: Path, folder: Path) -> None:
-    done = subprocess.run(_command(config, folder), cwd=REPOSITORY, capture_output=True, text=True)
-    if done.returncode != 0:
-        raise UserError(f'a training ended with status {done.returncode}: {done.stderr.strip()[-500:]}')
+    log = folder.with_suffix('.log')
+    if os.waitstatus_to_exitcode(os.waitpid(_start(config, folder, log), 0)[1]) != 0:
+        raise UserError(f'a training failed: {log.read_text().strip()[-500:]}')
 
 
-def _killed_at(config: Path, folder: Path, seconds: float) -> dict[str, Any]:
-    """Kill a training that many seconds after its first sign of life, and say how far it was."""
-    command = _command(config, folder)
-    with subprocess.Popen(
-        command, cwd=REPOSITORY, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
-    ) as process:
-        assert process.stdout is not None
-        seen = ''
-        for seen in process.stdout:
-            if 'images: train' in seen:
-                break
-        time.sleep(seconds)
-        process.kill()
-        last = [seen, *process.stdout]
-    reached = [int(number) for line in last for number in re.findall(r'iter +(\d+)/', line)]
+def _kill(config: Path, folder: Path, seconds: float) -> dict[str, Any]:
+    """Kill a training that many seconds after it has begun, and say how far it was."""
+    log = folder.with_suffix('.log')
+    log.unlink(missing_ok=True)
+    child = _start(config, folder, log)
+    deadline = time.monotonic() + 300
+    while not (log.exists() and 'images: train' in log.read_text()) and time.monotonic() < deadline:
+        time.sleep(0.02)
+    time.sleep(seconds)
+    os.killpg(child, signal.SIGKILL)
+    hit = os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == -signal.SIGKILL
+    reached = [int(number) for number in re.findall(r'iter +(\d+)/', log.read_text())]
     found = find_resumable(folder) if folder.exists() else None
     resumes_from = read_checkpoint(found)['meta']['iter'] if found else 0
-    return dict(after=round(seconds, 2), iteration=max(reached, default=None), resumes_from=resumes_from)
+    return dict(after=round(seconds, 2), hit=hit, iteration=max(reached, default=None), resumes_from=resumes_from)
 
 
 def _compare(whole: Path, killed: Path, iterations: int) -> dict[str, bool]:

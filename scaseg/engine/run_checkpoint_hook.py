@@ -57,6 +57,9 @@ class RunCheckpointHook(CheckpointHook):
                 _check_figures(runner, 'EarlyStoppingHook.monitor', [hook.monitor])
         super().before_train(runner)
         folder = Path(self.out_dir).resolve()
+        if is_main_process():
+            for half in folder.glob('*.pth.*.partial'):  # of a process that was killed while it wrote
+                half.unlink()
         best: str | None = getattr(self, 'best_ckpt_path', None)
         if best and Path(best).resolve().parent != folder:
             self.best_ckpt_path = None
@@ -99,8 +102,8 @@ class RunCheckpointHook(CheckpointHook):
 
     def _save_checkpoint_with_step(self, runner: Runner, step: int, meta: dict[str, int]) -> None:
         outdated = None
-        if self.max_keep_ckpts > 0 and len(self.keep_ckpt_ids) == self.max_keep_ckpts != 0:
-            outdated = self.keep_ckpt_ids.popleft() if self.keep_ckpt_ids[-1] != step else None
+        if 0 < self.max_keep_ckpts == len(self.keep_ckpt_ids) and self.keep_ckpt_ids[-1] != step:
+            outdated = self.keep_ckpt_ids.popleft()
         self._state = collect(_bare(runner.model), runner.cfg)
         super()._save_checkpoint_with_step(runner, step, meta)
         self._state, self.saved_iter = None, meta['iter']

@@ -1,9 +1,8 @@
 """A training that was cut off anywhere and resumed ends, bit for bit, where an undisturbed one does."""
 
+import json
 import os
 import signal
-import subprocess
-import sys
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -15,11 +14,12 @@ from mmseg.registry import HOOKS
 
 from scaseg.apis import train
 from scaseg.apis.checkpoint import find_resumable
+from scaseg.apis.kill_and_resume import kill_and_resume
 from scaseg.errors import Stopped, UserError
 from scaseg.visualization import read_scalars
 from scaseg.weights import read_checkpoint
 
-from .conftest import CONFIG
+from ..conftest import TINY_CONFIG
 
 REPOSITORY = Path(__file__).parents[2]
 
@@ -56,7 +56,7 @@ class KillHook(Hook):
 @pytest.fixture(scope='module')
 def hard(tmp_path_factory: pytest.TempPathFactory) -> Path:
     path = tmp_path_factory.mktemp('hard') / 'hard.py'
-    path.write_text(CONFIG.format(repository=REPOSITORY) + HARD)
+    path.write_text(TINY_CONFIG.format(repository=REPOSITORY) + HARD)
     return path
 
 
@@ -194,7 +194,7 @@ def test_what_cannot_be_resumed(config: Path, tmp_path: Path, made_once: Path, n
 def made_once(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp('made')
     path = folder / 'tiny.py'
-    path.write_text(CONFIG.format(repository=REPOSITORY))
+    path.write_text(TINY_CONFIG.format(repository=REPOSITORY))
     train(path, work_dir=folder / 'run', options={'train_cfg.max_iters': 3})
     return folder / 'run/iter_3.pth'
 
@@ -259,8 +259,8 @@ class SignalHook(Hook):
 
 
 @pytest.mark.slow
-def test_three_kills_while_files_are_written(tmp_path: Path) -> None:
-    """SIGKILL from outside, at moments that nobody chose."""
-    command = [sys.executable, 'tools/analysis/kill_and_resume.py', '--kills', '3', '--work-dir', str(tmp_path)]
-    done = subprocess.run(command, cwd=REPOSITORY, capture_output=True, text=True, timeout=600)
-    assert done.returncode == 0, done.stdout + done.stderr
+def test_three_kills_at_random(tmp_path: Path) -> None:
+    kill_and_resume(kills=3, iterations=12, seed=0, work_dir=tmp_path / 'runs', result=tmp_path / 'result.json')
+    result = json.loads((tmp_path / 'result.json').read_text())
+    assert all(result['equal'].values())
+    assert any(kill['hit'] for kill in result['kills'])
