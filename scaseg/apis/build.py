@@ -1,7 +1,6 @@
 """From a config to a runner."""
 
 import itertools
-import traceback
 from pathlib import Path
 
 import torch
@@ -11,6 +10,10 @@ from mmseg.registry import RUNNERS
 
 from scaseg.errors import UserError, folder_problem
 from scaseg.evaluation import ConfusionMetric
+from scaseg.evaluation.files import image_roots
+
+from .build_errors import errors_named
+from .config_readers import readable_root_keys
 
 RUNS = itertools.count()
 
@@ -19,12 +22,15 @@ def set_work_dir(cfg: Config, work_dir: str | Path | None) -> None:
     """Work folder: the argument, else the config's, else ``work_dirs/`` and the config's name.
 
     Raises:
-        UserError: it is a file, or no folder can be made or written there.
+        UserError: it is a file, no folder can be made or written there, or a run would write over a config.
     """
     cfg.work_dir = str(work_dir or cfg.get('work_dir') or Path('work_dirs') / Path(cfg.filename).stem)
+    key = '--work-dir' if work_dir else f'{cfg.filename}: work_dir'
     if problem := folder_problem(Path(cfg.work_dir)):
-        key = '--work-dir' if work_dir else f'{cfg.filename}: work_dir'
         raise UserError(f'{key}={cfg.work_dir}: {problem}; name another one')
+    dumped = Path(cfg.work_dir) / Path(cfg.filename).name
+    if dumped.exists() and not any(Path(cfg.work_dir).glob('*/vis_data')):
+        raise UserError(f'{key}={cfg.work_dir}: {dumped} lies there, which no run wrote; name another one')
 
 
 def build_runner(cfg: Config) -> Runner:
@@ -33,15 +39,17 @@ def build_runner(cfg: Config) -> Runner:
     The schedule stays with the runner, which scales the learning rate first where ``auto_scale_lr`` asks for it.
 
     Raises:
-        UserError: an argument in the config does not fit the others, or a folder cannot be written. Names the place
-            that found it.
+        UserError: an argument in the config does not fit the others, or a folder cannot be written. Names the key
+            that was being built, and the place that found the fault.
     """
     if cfg.launcher == 'pytorch' and not torch.cuda.is_available():
         _distribute_on_cpu(cfg)
     # mmengine keeps loggers and visualizers by this name and the second of the start: runs of one process must differ.
     cfg.runner_type = cfg.get('runner_type', 'QuietRunner')  # a config of mmseg's names none
     cfg.experiment_name = cfg.get('experiment_name') or f'{Path(cfg.filename).stem}_{next(RUNS)}'
-    try:
+    for variable in set(cfg) - readable_root_keys():  # they have done their work, and are no part of what is run
+        cfg.pop(variable)
+    with errors_named(cfg, 'a part that has no type'):
         runner = RUNNERS.build(cfg)
         trains = cfg.get('train_cfg') is not None
         for stage in ('train', 'val') if trains else ('test',):
@@ -49,15 +57,18 @@ def build_runner(cfg: Config) -> Runner:
             loop = getattr(runner, f'{stage}_loop')
             if stage != 'train' and loop is not None:
                 _check_sampler(f'{stage}_dataloader', loop)
-        if trains:
+                _tell_metrics(loop)
+    if trains:
+        with errors_named(cfg, 'optim_wrapper'):
             runner.optim_wrapper = runner.build_optim_wrapper(runner.optim_wrapper)
-    except UserError:
-        raise
-    except Exception as error:  # what a wrong value in a config raises is up to the class that gets it
-        frame = traceback.extract_tb(error.__traceback__)[-1]
-        place = f'{frame.filename}:{frame.lineno}'
-        raise UserError(f'{cfg.filename}: {type(error).__name__}: {error} (raised in {place})') from error
     return runner
+
+
+def _tell_metrics(loop: BaseLoop) -> None:
+    """Metrics that save predictions keep the sub-folders of the images."""
+    for metric in loop.evaluator.metrics:
+        if isinstance(metric, ConfusionMetric):
+            metric.image_roots = image_roots(loop.dataloader.dataset)
 
 
 def _check_sampler(key: str, loop: BaseLoop) -> None:

@@ -19,6 +19,8 @@ def check_agreement(cfg: Config) -> None:
     _check_schedule(cfg)
     _check_losses(cfg)
     _check_ignored_labels(cfg)
+    _check_size(cfg)
+    _check_decay(cfg)
 
 
 def _check_schedule(cfg: Config) -> None:
@@ -85,6 +87,25 @@ def _check_ignored_labels(cfg: Config) -> None:
                 f'{cfg.filename}: {key}.ignore_index={ignored}, but pixels without a label are {padding} '
                 '(model.data_preprocessor.seg_pad_val); both must be the same'
             )
+
+
+def _check_size(cfg: Config) -> None:
+    settings = cfg.model.get('data_preprocessor') or {}
+    if settings.get('size') is not None and settings.get('size_divisor') is not None:
+        raise UserError(
+            f'{cfg.filename}: model.data_preprocessor: size and size_divisor both say to what size images are padded; '
+            'set one of them to None'
+        )
+
+
+def _check_decay(cfg: Config) -> None:
+    wrapper = cfg.get('optim_wrapper') or {}
+    factors = [name for _, node in dicts('', wrapper.get('paramwise_cfg')) for name in node if 'decay_mult' in name]
+    if factors and (wrapper.get('optimizer') or {}).get('weight_decay') is None:
+        raise UserError(
+            f'{cfg.filename}: optim_wrapper.optimizer.weight_decay is missing, which optim_wrapper.paramwise_cfg '
+            f'multiplies by its {factors[0]}; set it (0 decays nothing)'
+        )
 
 
 def _heads(model: dict[str, Any]) -> Iterator[tuple[str, dict[str, Any]]]:

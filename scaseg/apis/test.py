@@ -8,13 +8,13 @@ from mmengine.model import BaseTTAModel, is_model_wrapper
 
 from scaseg.engine import PredictionHook
 from scaseg.errors import UserError
-from scaseg.evaluation.files import make_folder
 from scaseg.models import LeanTTAModel
 
 from .build import build_runner, set_work_dir
 from .checkpoint import load_weights
 from .checks import check_data, check_device, leaf_datasets
 from .config import load_config
+from .outputs import check_folders, check_picture_names, prepare_pictures
 
 
 def test(
@@ -54,7 +54,8 @@ def test(
     cfg.load_from, cfg.resume = None, False
     check_device(cfg)
     check_data(cfg, ['test_dataloader'])
-    _prepare_outputs(out, show_dir, figure)
+    check_folders(cfg, {'--out': out, '--show-dir': show_dir, '--figure': figure and Path(figure).parent})
+    prepare_pictures(out, show_dir, figure)
     if out is not None:
         evaluators = cfg.test_evaluator if isinstance(cfg.test_evaluator, list) else [cfg.test_evaluator]
         for evaluator in evaluators:
@@ -66,7 +67,9 @@ def test(
     cfg.val_evaluator = None
     runner = build_runner(cfg)
     model = runner.model.module if is_model_wrapper(runner.model) else runner.model
-    classes = runner.test_dataloader.dataset.metainfo.get('classes')
+    dataset = runner.test_dataloader.dataset
+    check_picture_names(dataset, {'--out': out, '--show-dir': show_dir})
+    classes = dataset.metainfo.get('classes')
     if isinstance(model, BaseTTAModel):
         _check_tta(model, cfg)
         model = model.module
@@ -74,15 +77,6 @@ def test(
     if show_dir is not None or figure is not None:
         runner.register_hook(PredictionHook(show_dir, figure))
     return runner.test()
-
-
-def _prepare_outputs(out: str | Path | None, show_dir: str | Path | None, figure: str | Path | None) -> None:
-    """Find out before a test, not after it, whether its files can be written."""
-    if figure is not None and (Path(figure).suffix != '.png' or Path(figure).is_dir()):
-        raise UserError(f'--figure {figure}: the picture is a PNG file, give it a name that ends in .png')
-    folders = {'--out': out, '--show-dir': show_dir, '--figure': figure and Path(figure).parent}
-    for flag, folder in folders.items():
-        make_folder(folder, flag)
 
 
 def use_tta(cfg: Config) -> None:

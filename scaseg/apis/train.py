@@ -14,12 +14,14 @@ from scaseg.errors import UserError
 from scaseg.weights.fit import shorten
 
 from .build import build_runner, set_work_dir
+from .build_errors import errors_named, first_step_named
 from .check_files import check_before_training
 from .checkpoint import find_resumable, report_initialisation
 from .checks import check_data, check_device
 from .class_weights import apply_class_weights
 from .config import load_config
 from .config_agreement import unlikely
+from .outputs import check_folders
 
 
 def train(
@@ -65,6 +67,7 @@ def train(
         cfg.setdefault('env_cfg', {})['cudnn_benchmark'] = False
     check_device(cfg)
     check_data(cfg, ['train_dataloader', 'val_dataloader'])
+    check_folders(cfg)
     check_before_training(cfg)
     apply_class_weights(cfg)
     _settle_resume(cfg, resume)
@@ -73,7 +76,8 @@ def train(
         model = runner.model.module if is_model_wrapper(runner.model) else runner.model
         report_initialisation(model, cfg.load_from, runner.train_dataloader.dataset.metainfo.get('classes'))
     _announce(runner, cfg)
-    return runner.train()
+    with first_step_named(runner), errors_named(cfg):  # of the schedule, which is built now
+        return runner.train()
 
 
 def _announce(runner: Runner, cfg: Config) -> None:

@@ -14,14 +14,15 @@ from mmseg.structures import SegDataSample
 from torch import Tensor
 
 from scaseg.datasets.bands import as_picture, decode_bands
-from scaseg.visualization import Panel, add_legend, area_entries, draw_predictions, overlay
+from scaseg.evaluation.files import image_roots, output_name
+from scaseg.visualization import Panel, add_legend, area_entries, draw_predictions, overlay, save_picture
 
 
 class PredictionHook(Hook):
     """Saves predictions painted over their images, with a legend, and one figure of samples from all over a data set.
 
     Args:
-        show_dir: folder for one PNG per image; ``None`` saves none.
+        show_dir: folder for one PNG per image, in sub-folders as the images; ``None`` saves none.
         figure: PNG with image, truth, prediction and errors; ``None`` draws none.
         rows: samples in the figure, spread evenly over the data set; the same ones on however many processes.
     """
@@ -37,8 +38,7 @@ class PredictionHook(Hook):
         self.panels.clear()
         size = len(runner.test_dataloader.dataset)
         self.chosen = set(np.linspace(0, size - 1, min(self.rows, size)).round().astype(int).tolist())
-        if self.show_dir is not None:
-            self.show_dir.mkdir(parents=True, exist_ok=True)
+        self.image_roots = image_roots(runner.test_dataloader.dataset)
 
     def after_test_iter(self, runner: Runner, batch_idx: int, data_batch: Any = None, outputs: Any = None) -> None:
         """Paint the samples of a batch, and keep those of the figure."""
@@ -53,7 +53,7 @@ class PredictionHook(Hook):
             if self.show_dir is not None:
                 painted = overlay(panel.image, panel.prediction, meta['palette'])
                 painted = add_legend(painted, area_entries(panel.prediction, meta['classes'], meta['palette']))
-                mmcv.imwrite(painted[..., ::-1], str(self.show_dir / f'{panel.name}.png'))
+                save_picture(painted, self.show_dir / output_name(sample.img_path, self.image_roots))
             if in_figure:
                 self.panels.append((place, panel))
 

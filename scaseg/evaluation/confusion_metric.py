@@ -18,11 +18,11 @@ from prettytable import PrettyTable
 from torch import Tensor
 
 from scaseg.errors import UserError
-from scaseg.visualization import draw_confusion
+from scaseg.visualization import check_replaceable, draw_confusion
 
 from .boundary import boundary_counts
 from .figures import ClassFigures, class_figures, confusion_matrix, mean_figures
-from .files import make_folder, save_labels, save_matrix
+from .files import check_matrix_replaceable, make_folder, output_name, save_labels, save_matrix
 from .image_matrices import ImageCounts, image_counts, save_image_matrices
 
 
@@ -46,7 +46,8 @@ class ConfusionMetric(BaseMetric):
             replaces them.
         image_matrices: file (npz) for the matrix of each image, compressed; each evaluation replaces it. See
             ``load_image_matrices``.
-        output_dir: folder for the predictions as PNG label maps named as their images. None saves nothing.
+        output_dir: folder for the predictions as PNG label maps named as their images, in sub-folders as theirs.
+            None saves nothing.
         label_ids: id of each class in these PNG; None keeps the ids of the training, with 1 added where the data set
             says ``reduce_zero_label`` (the form that the ADE20K server takes).
         palette: save them with the colours of the data set, as indexed PNG (the form that the VOC server takes).
@@ -86,12 +87,16 @@ class ConfusionMetric(BaseMetric):
         self.per_class = per_class
         self.boundary = boundary
         self.matrix_dir = make_folder(matrix_dir, 'matrix_dir of ConfusionMetric')
+        if self.matrix_dir is not None:
+            check_matrix_replaceable(self.matrix_dir / 'confusion.csv')
+            check_replaceable(self.matrix_dir / 'confusion.png')
         make_folder(image_matrices and Path(image_matrices).parent, 'image_matrices of ConfusionMetric')
         self.image_matrices = image_matrices
         self.label_ids = label_ids
         self.palette = palette
         self.output_dir = make_folder(output_dir, 'output_dir of ConfusionMetric')
         self.format_only = format_only
+        self.image_roots: Sequence[Path] = ()  # set by who builds the run; sub-folders below them are kept
         self._reset()
 
     def _reset(self) -> None:
@@ -128,11 +133,12 @@ class ConfusionMetric(BaseMetric):
                 self._count(prediction, sample)
             if self.output_dir is not None:
                 colours = self.dataset_meta['palette'] if self.palette else None
-                path = save_labels(prediction, sample, self.output_dir, self._class_names, self.label_ids, colours)
+                path = self.output_dir / output_name(sample['img_path'], self.image_roots)
                 if path in self._saved:
                     raise UserError(
                         f'{path}: two images of the data set have this name, one would overwrite the other'
                     )
+                save_labels(prediction, sample, path, self._class_names, self.label_ids, colours)
                 self._saved.add(path)
             self._num_samples += 1
 

@@ -4,7 +4,7 @@ from .attention_views import AttentionView, LayerView, StripView
 from .confusion import draw_confusion
 from .curves import Curve, Scalars, plot_curves, read_scalars
 from .legend import add_legend, area_entries
-from .picture_files import check_replaceable, save_picture
+from .picture_files import check_replaceable, save_figure, save_picture
 from .predictions import Panel, draw_predictions, overlay
 from .result import PICTURES, Result, picture_paths
 
@@ -26,5 +26,6 @@ __all__ = [
     'picture_paths',
     'plot_curves',
     'read_scalars',
+    'save_figure',
     'save_picture',
 ]

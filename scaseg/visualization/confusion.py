@@ -6,6 +6,8 @@ from pathlib import Path
 import numpy as np
 from matplotlib.figure import Figure
 
+from .picture_files import save_figure
+
 MOST_NUMBERS = 30  # classes up to which every cell can hold its number
 
 
@@ -37,4 +39,4 @@ def draw_confusion(matrix: np.ndarray, classes: Sequence[str], out: Path) -> Non
             colour = 'white' if share > 60 else 'black'
             axes.text(column, row, f'{share:.0f}', ha='center', va='center', fontsize=7, color=colour)
     out.parent.mkdir(parents=True, exist_ok=True)
-    figure.savefig(out)
+    save_figure(figure, out)

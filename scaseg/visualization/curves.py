@@ -13,6 +13,8 @@ from matplotlib.lines import Line2D
 
 from scaseg.errors import UserError
 
+from .picture_files import save_figure
+
 
 @dataclass(frozen=True)
 class Curve:
@@ -120,7 +122,7 @@ def plot_curves(work_dirs: Sequence[Path], out: Path, labels: Sequence[str] | No
     ]
     figure.legend(handles=handles, loc='outside lower center', ncols=min(3, len(kinds)))
     out.parent.mkdir(parents=True, exist_ok=True)
-    figure.savefig(out)
+    save_figure(figure, out)
 
 
 def _read_entries(path: Path) -> list[dict]:

@@ -4,6 +4,7 @@ import os
 from pathlib import Path
 
 import numpy as np
+from matplotlib.figure import Figure
 from PIL import Image, PngImagePlugin
 
 from scaseg.errors import UserError, folder_problem
@@ -33,6 +34,18 @@ def save_picture(picture: np.ndarray | Image.Image, path: Path) -> None:
     except OSError as error:
         incoming.unlink(missing_ok=True)
         raise UserError(f'{path} cannot be written ({error.strerror or error})') from error
+
+
+def save_figure(figure: Figure, path: Path) -> None:
+    """Write a figure of matplotlib, a PNG with our mark; other formats carry none.
+
+    Raises:
+        UserError: a picture that we did not write lies there, or the folder cannot be written.
+    """
+    is_png = path.suffix == '.png'
+    if is_png:
+        check_replaceable(path)
+    figure.savefig(path, metadata=dict([MARK]) if is_png else None)
 
 
 def check_replaceable(path: Path) -> None:

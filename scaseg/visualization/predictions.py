@@ -14,6 +14,7 @@ from matplotlib.patches import Patch
 from scaseg.errors import UserError
 
 from .legend import ignored_colour
+from .picture_files import save_figure
 
 IGNORE_INDEX = 255
 WRONG_COLOUR = (255, 0, 150)
@@ -94,7 +95,7 @@ def draw_predictions(samples: Sequence[Panel], classes: Sequence[str], palette: 
         handles=handles, loc='outside lower center', ncols=LEGEND_COLUMNS, fontsize=9, frameon=False, handlelength=1.2
     )
     out.parent.mkdir(parents=True, exist_ok=True)
-    figure.savefig(out)
+    save_figure(figure, out)
 
 
 def _check_samples(samples: Sequence[Panel], classes: Sequence[str], palette: Palette) -> None:
