@@ -79,5 +79,5 @@ def _apply_options(cfg: Config, options: dict[str, Any]) -> None:
         raise UserError(f'--cfg-options {option}: {root!r} was only used while {cfg.filename} was read{hint}')
     try:
         cfg.merge_from_dict(options)
-    except (KeyError, IndexError, TypeError, ValueError, AssertionError) as error:
+    except Exception as error:  # mmengine merges whatever it finds
         raise UserError(f'--cfg-options {" ".join(options)}: {error}, in {cfg.filename}') from error

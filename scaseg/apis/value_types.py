@@ -145,6 +145,7 @@ ARGUMENTS: dict[str, Any] = {
     'num_classes': Positive,
     'num_heads': Positive | list[Positive],
     'num_workers': Natural,
+    'optimizer': Settings,
     'paramwise_cfg': Settings | None,
     'prob': Share | list[Share] | None,
     'persistent_workers': bool,

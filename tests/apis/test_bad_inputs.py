@@ -113,6 +113,7 @@ VALUES: list[tuple[str, Any, str]] = [
     ('optim_wrapper.clip_grad.max_norm', 0, 'clip_grad.max_norm=0: .* above 0'),
     ('optim_wrapper.accumulative_counts', 'two', "accumulative_counts='two': OptimWrapper expects an integer"),
     ('optim_wrapper.paramwise_cfg', 1, 'paramwise_cfg=1: OptimWrapper expects a dict'),
+    (OPTIMIZER, -0.5, 'optim_wrapper.optimizer=-0.5: OptimWrapper expects a dict'),
     ('optim_wrapper', 5, 'optim_wrapper=5: Runner expects a dict'),
     # model
     ('model', 'x', "model='x': Runner expects a dict"),
@@ -200,6 +201,11 @@ VALUES: list[tuple[str, Any, str]] = [
 def test_a_value_that_cannot_be_meant(flat: Path, key: str, value: Any, message: str) -> None:
     with refused(flat.parent, rf'flat\.py: .*{message}'):
         load_config(flat, {key: value})
+
+
+def test_an_option_that_cannot_be_merged(flat: Path) -> None:
+    with refused(flat.parent, r'--cfg-options model\.data_preprocessor\.mean\.1: .*flat\.py'):
+        load_config(flat, {'model.data_preprocessor.mean.1': {'type': 'x'}})
 
 
 def test_an_endless_epoch(flat: Path) -> None:
