@@ -93,6 +93,7 @@ ROOT_KEYS: dict[str, Any] = {
     'model': Settings,
     'optim_wrapper': Settings | None,
     'paired_init': bool,
+    'param_scheduler': Settings | list[Settings] | None,
     'recompute_activations': bool | str | list[str],
     'runner_type': str,
     'test_cfg': Settings | None,

@@ -90,6 +90,7 @@ VALUES: list[tuple[str, Any, str]] = [
     ('param_scheduler.1.by_epoch', 'no', "by_epoch='no': PolyLR expects True or False"),
     ('param_scheduler.1.power', 'high', "param_scheduler.1.power='high': PolyLR expects a number"),
     ('param_scheduler.1.eta_min', -1.0, FACTOR),
+    ('param_scheduler.0', 1.5, r'param_scheduler.0=1.5: Runner expects a dict'),
     ('param_scheduler', 5, 'param_scheduler=5: Runner expects a dict or a list'),
     (f'{CHECKPOINT}.interval', 0, r'default_hooks.checkpoint.interval=0: RunCheckpointHook expects -1 or .* above 0'),
     (f'{CHECKPOINT}.interval', 'often', "interval='often': RunCheckpointHook expects -1 or an integer"),
