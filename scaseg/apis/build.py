@@ -13,7 +13,6 @@ from scaseg.evaluation import ConfusionMetric
 from scaseg.evaluation.files import image_roots
 
 from .build_errors import errors_named
-from .config_readers import readable_root_keys
 
 RUNS = itertools.count()
 
@@ -47,8 +46,6 @@ def build_runner(cfg: Config) -> Runner:
     # mmengine keeps loggers and visualizers by this name and the second of the start: runs of one process must differ.
     cfg.runner_type = cfg.get('runner_type', 'QuietRunner')  # a config of mmseg's names none
     cfg.experiment_name = cfg.get('experiment_name') or f'{Path(cfg.filename).stem}_{next(RUNS)}'
-    for variable in set(cfg) - readable_root_keys():  # they have done their work, and are no part of what is run
-        cfg.pop(variable)
     with errors_named(cfg, 'a part that has no type'):
         runner = RUNNERS.build(cfg)
         trains = cfg.get('train_cfg') is not None
