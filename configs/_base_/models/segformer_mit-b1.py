@@ -1,13 +1,7 @@
-_base_ = './scaseg_mit-b1.py'
+_base_ = './segformer_mit-b0.py'
 
 model = dict(
-    decode_head=dict(
-        _delete_=True,
-        type='SegFormerMLPHead',
-        in_channels=[64, 128, 320, 512],
-        channels=256,
-        num_classes=150,
-        norm_cfg={{_base_.norm_cfg}},
-        loss_decode=dict(type='BandedCrossEntropyLoss'),
-    ),
+    pretrained='mit-b1',
+    backbone=dict(embed_dims=64, num_layers=[2, 2, 2, 2]),
+    decode_head=dict(in_channels=[64, 128, 320, 512]),
 )

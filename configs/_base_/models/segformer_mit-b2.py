@@ -1,13 +1,7 @@
-_base_ = './scaseg_mit-b2.py'
+_base_ = './segformer_mit-b0.py'
 
 model = dict(
-    decode_head=dict(
-        _delete_=True,
-        type='SegFormerMLPHead',
-        in_channels=[64, 128, 320, 512],
-        channels=768,
-        num_classes=150,
-        norm_cfg={{_base_.norm_cfg}},
-        loss_decode=dict(type='BandedCrossEntropyLoss'),
-    ),
+    pretrained='mit-b2',
+    backbone=dict(embed_dims=64, num_layers=[3, 4, 6, 3]),
+    decode_head=dict(in_channels=[64, 128, 320, 512], channels=768),
 )
