@@ -27,9 +27,9 @@ def allowances(rows: Sequence[Row]) -> list[str]:
             if least >= 1 - LEVEL
             else '.'
         ),
-        "A difference is called one where the paired t-test finds it after Holm's correction for all "
-        f'{len(comparisons)} comparisons and the exact sign-flip test finds it by itself, both at 5 %. Intervals over '
-        "seeds are Student's, of the paired differences, and are not corrected.",
+        f'A difference is called one where the paired t-test finds it{_corrected(len(comparisons))} and the exact '
+        "sign-flip test finds it by itself, both at 5 %. Intervals over seeds are Student's, of the paired "
+        'differences, and are not corrected.',
     ]
     if any(row.images for row in rows):
         said.append(
@@ -37,6 +37,10 @@ def allowances(rows: Sequence[Row]) -> list[str]:
             'other images would have changed. They say nothing about other seeds.'
         )
     return said
+
+
+def _corrected(comparisons: int) -> str:
+    return f" after Holm's correction for all {comparisons} comparisons" if comparisons > 1 else ''
 
 
 def provenance_lines(study: Study) -> list[str]:
