@@ -12,6 +12,7 @@ from .progress_logger_hook import ProgressLoggerHook
 from .resume_hook import ResumeHook
 from .run_checkpoint_hook import RunCheckpointHook
 from .runner import QuietRunner
+from .shared_statistics_hook import SharedStatisticsHook
 from .stop_hook import StopHook
 from .strip_statistics_hook import StripStatisticsHook
 
@@ -29,6 +30,7 @@ __all__ = [
     'QuietRunner',
     'ResumeHook',
     'RunCheckpointHook',
+    'SharedStatisticsHook',
     'StopHook',
     'StripStatisticsHook',
     'build_paired',

@@ -24,6 +24,7 @@ from .exact_epoch_loop import ExactEpochTrainLoop
 from .network_options import prepare_network
 from .paired_init import build_paired
 from .resume_hook import ResumeHook
+from .shared_statistics_hook import SharedStatisticsHook
 from .stop_hook import StopHook
 
 
@@ -64,10 +65,11 @@ class QuietRunner(Runner):
             super()._init_model_weights()
 
     def register_hooks(self, *args: Any, **kwargs: Any) -> None:
-        """Those of the config, and the two that every training has: for resuming, and for signals."""
+        """Those of the config, and what every training has: resuming, signals, one set of running statistics."""
         super().register_hooks(*args, **kwargs)
         self.register_hook(ResumeHook())
         self.register_hook(StopHook())
+        self.register_hook(SharedStatisticsHook())
 
     @property
     def data_seed(self) -> int:
