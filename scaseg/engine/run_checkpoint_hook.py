@@ -7,7 +7,7 @@ from typing import Any
 from mmengine.dist import get_rank, get_world_size, is_main_process
 from mmengine.hooks import CheckpointHook, EarlyStoppingHook
 from mmengine.model import is_model_wrapper
-from mmengine.runner import Runner
+from mmengine.runner import EpochBasedTrainLoop, Runner
 from mmseg.registry import HOOKS
 from torch import nn
 
@@ -69,7 +69,8 @@ class RunCheckpointHook(CheckpointHook):
                 several[figure] = None
         self._restore_state(runner)
         loop = runner.train_loop
-        is_due = runner.iter > 0 and (runner.iter % loop.val_interval == 0 or runner.iter >= loop.max_iters)
+        unit = len(loop.dataloader) if isinstance(loop, EpochBasedTrainLoop) else 1  # of the interval, in iterations
+        is_due = runner.iter > 0 and (runner.iter % (unit * loop.val_interval) == 0 or runner.iter >= loop.max_iters)
         last = runner.message_hub.runtime_info.get(LAST_SCORE, {'iter': 0})
         if runner.val_loop is not None and is_due and last['iter'] != runner.iter:
             runner.logger.info(f'validating iteration {runner.iter}, where the resumed run was stopped')

@@ -62,7 +62,8 @@ def test_a_resumed_training_ends_where_an_unbroken_one_does(config: Path, tmp_pa
 
 def test_an_epoch_is_resumed_in_its_middle(config: Path, tmp_path: Path) -> None:
     loop = "train_cfg = dict(_delete_=True, type='EpochBasedTrainLoop', max_epochs=2, val_interval=2)"
-    config.write_text(f'{config.read_text()}\n{loop}')
+    sampler = "train_dataloader['sampler'] = dict(type='DefaultSampler')"
+    config.write_text(f'{config.read_text()}\n{loop}\n{sampler}')
     train(config, work_dir=tmp_path / 'whole')
     middle = str(tmp_path / 'whole' / 'iter_6.pth')  # of two epochs of 4 iterations
     train(config, work_dir=tmp_path / 'rest', options={'train_dataloader.num_workers': 2}, resume=middle)
