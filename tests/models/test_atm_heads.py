@@ -163,3 +163,22 @@ def test_heads_that_do_not_divide(settings: dict) -> None:
 def test_maps_of_another_encoder_are_refused() -> None:
     with pytest.raises(UserError, match=r'in_channels=\[8, 16, 12\], but the encoder gives maps of \[8, 16, 8\]'):
         build()([*features()[:2], torch.randn(2, 8, 3, 4)])
+
+
+@pytest.mark.parametrize('settings', [ATM, SHRUNK], ids=['ATM', 'Shrunk'])
+def test_a_traced_prediction_is_the_prediction(settings: dict) -> None:
+    """Also for other images than the one it was traced with: nothing is written into the masks while tracing."""
+
+    class Prediction(nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.head = build(settings)
+
+        def forward(self, *levels: Tensor) -> Tensor:
+            return self.head.predict(levels, [dict(img_shape=(67, 99))], {})
+
+    model, levels = Prediction().eval(), len(settings['in_channels'])
+    with torch.no_grad():
+        traced = torch.jit.trace(model, tuple(features()[:levels]), check_trace=False)
+        others = features()[:levels]
+        torch.testing.assert_close(traced(*others), model(*others))

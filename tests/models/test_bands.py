@@ -15,7 +15,7 @@ CLASSES, SIZE = 3, (64, 64)
 COMMON = dict(num_classes=CLASSES, in_channels=[8, 16, 24, 32])
 HEADS = {
     'ATMHead': dict(embed_dims=16, num_heads=4),
-    'HamburgerHead': dict(channels=16, rank=4, norm_cfg=dict(type='GN', num_groups=4)),
+    'HamburgerHead': dict(channels=16, hamburger=dict(rank=4), norm_cfg=dict(type='GN', num_groups=4)),
     'LightFusionHead': dict(embed_dims=[12, 16, 16]),
     'RCCAHead': dict(in_index=[0, 1, 2, 3], input_transform='resize_concat', channels=16, norm_cfg=dict(type='BN')),
     'SCASegHead': dict(channels=16, num_heads=[1, 2, 4, 8], norm_cfg=dict(type='BN')),

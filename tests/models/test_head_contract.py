@@ -1,10 +1,12 @@
 """What every head of scaseg promises, whatever its method. A new head needs a line in HEADS and nothing else here."""
 
 import copy
+import io
 
 import onnxruntime
 import pytest
 import torch
+import torch.nn.functional as F
 from mmengine.structures import PixelData
 from mmseg.models.decode_heads.decode_head import BaseDecodeHead
 from mmseg.registry import MODELS
@@ -162,3 +164,31 @@ def test_exports_to_onnx_and_gives_the_same_there(name: str) -> None:
     session = onnxruntime.InferenceSession(program.SerializeToString())
     feed = {node.name: x.numpy() for node, x in zip(session.get_inputs(), inputs, strict=True)}
     torch.testing.assert_close(torch.from_numpy(session.run(None, feed)[0]), expected, rtol=1e-4, atol=1e-5)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize('name', ['SCASegHead', 'RCCAHead', 'HamburgerHead'])
+def test_an_exported_program_takes_any_batch_and_size(name: str) -> None:
+    """Batch, height and width are symbols: a graph made from two images computes three of another shape."""
+
+    class FromImage(torch.nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.head = build(name)
+
+        def forward(self, image: Tensor) -> Tensor:
+            return self.head(
+                [
+                    F.avg_pool2d(image, stride, ceil_mode=True).repeat(1, c // 4, 1, 1)
+                    for c, stride in zip(CHANNELS, STRIDES, strict=True)
+                ]
+            )
+
+    model, any_size = FromImage().eval(), torch.export.Dim.DYNAMIC
+    with torch.no_grad():
+        shapes = ({0: any_size, 2: any_size, 3: any_size},)
+        program = torch.export.export(model, (torch.randn(2, 4, 100, 140),), dynamic_shapes=shapes)
+        torch.export.save(program, io.BytesIO())
+        for shape in ((2, 4, 100, 140), (3, 4, 162, 70)):
+            image = torch.randn(shape)
+            torch.testing.assert_close(program.module()(image), model(image))

@@ -58,7 +58,7 @@ class ATMHead(MaskClassificationHead):
     def predict_masks(self, inputs: Sequence[Tensor]) -> list[MaskPrediction]:
         levels = self._transform_inputs(inputs)
         size = levels[0].shape[-2:]
-        queries = self.queries.weight.expand(len(levels[0]), -1, -1)
+        queries = self.queries.weight.expand(levels[0].shape[0], -1, -1)
         masks: Tensor | float = 0.0
         predictions = []
         for project, decoder, x in zip(self.projections, self.decoders, reversed(levels), strict=True):

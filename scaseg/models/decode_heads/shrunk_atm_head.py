@@ -62,7 +62,7 @@ class ShrunkATMHead(MaskClassificationHead):
 
     def predict_masks(self, inputs: Sequence[Tensor]) -> list[MaskPrediction]:
         levels = self._transform_inputs(inputs)
-        batch, size = len(levels[0]), levels[0].shape[-2:]
+        batch, size = levels[0].shape[0], levels[0].shape[-2:]
         grid: Tensor = self.grid
         if grid.shape[-2:] != size:
             grid = F.interpolate(grid, size=size, mode='bicubic', align_corners=False)

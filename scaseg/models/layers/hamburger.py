@@ -64,7 +64,7 @@ class Hamburger(BaseModule):
     def forward(self, x: Tensor) -> Tensor:
         ham = self.ham_in(x).flatten(2)  # (B, C, N)
         steps = self.train_steps if self.training else self.eval_steps
-        ham = nmf(ham, self._initial_bases(len(x)), steps)
+        ham = nmf(ham, self._initial_bases(x.shape[0]), steps)
         return F.relu(x + self.ham_out(ham.view(x.shape)))
 
     def _initial_bases(self, batch: int) -> Tensor:

@@ -301,6 +301,7 @@ def pool_to_grid(x: Tensor, ratio: float, size: tuple[int, int]) -> Tensor:
     """
     if ratio > 1:
         x = F.avg_pool2d(x, int(ratio), ceil_mode=True)
-    if x.shape[-2:] != size:
+    # An exported graph with symbolic sizes cannot compare them; from a size to itself interpolation changes nothing.
+    if torch.compiler.is_exporting() or x.shape[-2:] != size:
         x = F.interpolate(x, size=size, mode='bilinear', align_corners=False)
     return x

@@ -166,8 +166,11 @@ class MaskPrediction(NamedTuple):
     def fuse_in_place(self, rows: int = 32) -> Tensor:
         """The same in the memory of the masks, which are lost: a band of rows at a time, a query for each class.
 
-        The map of all classes at the size of an image is then there once, where ``fuse`` holds it three times.
+        The map of all classes at the size of an image is then there once, where ``fuse`` holds it three times. A graph
+        that is traced or exported has no memory to save and cannot write into its inputs: there it is ``fuse``.
         """
+        if torch.jit.is_tracing() or torch.compiler.is_exporting():
+            return self.fuse()
         with no_autocast(self.mask_logits.device.type):
             classes = self.class_logits.float().softmax(dim=-1)[..., :-1]
             masks = self.mask_logits.float()
