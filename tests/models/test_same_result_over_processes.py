@@ -28,7 +28,7 @@ SCASEG = PLAIN | dict(type='SCASegHead', num_heads=[1, 2, 4, 4])
 # One head for each kind of loss: the heads themselves mix nothing between images.
 HEADS = {
     'atm': ATM | dict(type='ATMHead', num_layers=1),
-    'hamburger': PLAIN | dict(type='HamburgerHead', rank=4, loss_decode=LABELLED),
+    'hamburger': PLAIN | dict(type='HamburgerHead', hamburger=dict(rank=4), loss_decode=LABELLED),
     'category-consistent': RCCA | dict(loss_category=dict(type='CategoryConsistentLoss')),
     'hard pixels': RCCA | dict(loss_decode=dict(type='OHEMCrossEntropyLoss', min_kept=9)),
     'scaseg': SCASEG | dict(loss_decode=dict(type='BatchCrossEntropyLoss', **WEIGHTED)),
