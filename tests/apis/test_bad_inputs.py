@@ -20,7 +20,7 @@ from scaseg.apis.config import load_config
 from scaseg.apis.outputs import check_folders, check_picture_names, prepare_pictures
 from scaseg.errors import UserError
 
-from .conftest import CONFIG
+from ..conftest import TINY_CONFIG
 
 REPOSITORY = Path(__file__).parents[2]
 CLASSES = 10
@@ -31,7 +31,7 @@ FACTOR = 'expects a number of at least 0'
 def flat(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The tiny config in one file, which is read in a moment."""
     folder = tmp_path_factory.mktemp('flat')
-    (folder / 'tiny.py').write_text(CONFIG.format(repository=REPOSITORY))
+    (folder / 'tiny.py').write_text(TINY_CONFIG.format(repository=REPOSITORY))
     cfg = load_config(folder / 'tiny.py')
     for variable in ('crop_size', 'dataset_type', 'num_classes', 'test_pipeline', 'train_pipeline', 'norm_cfg'):
         cfg.pop(variable, None)
