@@ -17,9 +17,11 @@ def run(tmp_path: Path, config: Path) -> Path:
     """A run's folder as a training leaves it: the config, two checkpoints and the best one."""
     folder = tmp_path / 'run'
     folder.mkdir()
-    load_config(config).dump(folder / 'tiny.py')
-    for name in ('iter_3.pth', 'iter_6.pth', 'best_mIoU_iter_3.pth'):
-        torch.save({'state_dict': {}}, folder / name)
+    cfg = load_config(config)
+    cfg.update(launcher='none', work_dir=str(folder), experiment_name='tiny')  # as a run stores it
+    cfg.dump(folder / 'tiny.py')
+    for name, iteration in (('iter_3.pth', 3), ('iter_6.pth', 6), ('best_mIoU_iter_3.pth', 3)):
+        torch.save({'state_dict': {}, 'meta': {'iter': iteration}}, folder / name)
     (folder / 'last_checkpoint').write_text(str(folder / 'iter_6.pth'))
     return folder
 
@@ -30,8 +32,7 @@ def test_run_gives_its_best_checkpoint_else_the_latest(run: Path) -> None:
     assert weights == run / 'best_mIoU_iter_3.pth'
     weights.unlink()
     assert resolve_model(str(run))[1] == run / 'iter_6.pth'
-    (run / 'last_checkpoint').unlink()
-    os.utime(run / 'iter_3.pth')
+    (run / 'iter_6.pth').write_bytes(b'killed while it was written')
     assert resolve_model(run)[1] == run / 'iter_3.pth'
 
 
