@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
-from scaseg.errors import UserError, folder_problem
+from scaseg.errors import Stopped, UserError, folder_problem
 
 from .engines import Engine, Job, build_engine
 from .progress import LiveTable, first_line_of_failure
@@ -115,8 +115,8 @@ def _execute(runs: Sequence[Run], engine: Engine, table: LiveTable) -> None:
 
 
 def _note_failure(run: Run, code: int) -> None:
-    """A process that was killed has left no error behind; neither has one that ended before it began."""
-    if run.result.exists() or run.failure.exists():
+    """A process that was killed has left no error behind; one that a signal has stopped was interrupted."""
+    if run.result.exists() or run.failure.exists() or code in (Stopped.TRY_AGAIN, 130):
         return
     reason = f'ended by signal {-code}' if code < 0 else f'ended with exit status {code}'
     hint = ' (9: often the system, which was out of memory)' if code == -signal.SIGKILL else ''

@@ -20,7 +20,7 @@ from mmengine.dist import is_main_process  # noqa: E402
 from scaseg.apis.cli import run_tool  # noqa: E402
 from scaseg.apis.config import load_config  # noqa: E402
 from scaseg.apis.train import train  # noqa: E402
-from scaseg.errors import UserError  # noqa: E402
+from scaseg.errors import Stopped, UserError  # noqa: E402
 
 from .results import measure_result  # noqa: E402
 from .runs import CONFIG_FILE, Run, hash_config, resolved  # noqa: E402
@@ -49,6 +49,8 @@ def train_run(run: Run, launcher: str = 'none') -> None:
                 run.result.parent.mkdir(parents=True, exist_ok=True)
                 shutil.copy(matrices, run.matrices)
                 measure_result(run).save(run.result)
+        except Stopped:  # by a signal, and saved: interrupted, not failed
+            raise
         except Exception as error:
             text = str(error) if isinstance(error, UserError) else traceback.format_exc()
             run.failure.write_text(text)
