@@ -217,7 +217,7 @@ def test_an_endless_epoch(flat: Path) -> None:
 @pytest.mark.parametrize(
     'options, key',
     [
-        ({'model.decode_head.num_heads': [1, 3, 4]}, 'model.decode_head: ValueError: num_heads'),
+        ({'model.decode_head.num_heads': [1, 3, 4]}, 'model.decode_head: ValueError: .*num_heads'),
         ({'model.decode_head.act_cfg': dict(type='ReLU', inplace=5, slope=1)}, 'model.decode_head'),
         ({'model.backbone.depths': (1, 1)}, 'model.backbone: '),
         ({'train_dataloader.dataset.pipeline.3': dict(type='RandomRotate', prob=0.5, degree=-1)}, 'pipeline.3: '),
