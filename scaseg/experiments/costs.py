@@ -7,9 +7,9 @@ from pathlib import Path
 import torch
 from mmengine.fileio import put
 
-from scaseg.apis.benchmark import circumstances, library_versions, peak_memory, time_side_by_side
 from scaseg.apis.config import load_config
-from scaseg.apis.network_calls import build_network, network_call
+from scaseg.benchmarking.network_calls import build_network, network_call
+from scaseg.benchmarking.timing import circumstances, library_versions, peak_memory, time_side_by_side
 
 from .results import image_shape
 from .runs import Run
