@@ -88,6 +88,9 @@ def save_model(config: Path, path: Path) -> None:
         if 'conv_seg' in name:
             torch.nn.init.normal_(parameter, std=3)  # clear winners: no label hangs on the last bit
     save_checkpoint(
-        {'state_dict': model.state_dict(), 'meta': {'dataset_meta': {'classes': CLASSES, 'palette': PALETTE}}},
+        {
+            'state_dict': model.state_dict(),
+            'meta': {'iter': 6, 'dataset_meta': {'classes': CLASSES, 'palette': PALETTE}},
+        },
         str(path),
     )
