@@ -548,8 +548,10 @@ class OnGpu(NamedTuple):
 
 
 def test_a_gpu_takes_fused_attention_where_that_is_not_too_quadratic_and_never_unproven_kernels() -> None:
-    assert policy.choose(OnGpu((8, 131072)), OnGpu((8, 2048)), 'auto', 1e-6)[0] == 'padded_sdpa'
-    assert policy.choose(OnGpu((8, 131072)), OnGpu((8, 131072)), 'auto', 1e-6)[0] == 'interpolated'
-    double = OnGpu((8, 64), dtype=torch.float64)
-    assert policy.choose(double, OnGpu((8, 64)), 'auto', 1e-6)[0] == 'interpolated'
-    assert policy.choose(OnGpu((8, 64)), OnGpu((8, 64)), 'triton', 1e-6)[0] == 'triton'
+    queries, keys = OnGpu((8, 131072)), OnGpu((8, 2048))
+    assert policy.takes_fused_attention(queries, keys, 'auto')
+    assert not policy.takes_fused_attention(queries, queries, 'auto')
+    assert not policy.takes_fused_attention(queries._replace(dtype=torch.float64), keys, 'auto')
+    assert not policy.takes_fused_attention(queries._replace(is_cuda=False), keys, 'auto')
+    assert policy.choose(queries, queries, 'auto', 1e-6)[0] == 'interpolated'
+    assert policy.choose(queries, keys, 'triton', 1e-6)[0] == 'triton'

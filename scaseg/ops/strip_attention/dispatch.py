@@ -18,7 +18,7 @@ from torch.utils.flop_counter import register_flop_formula
 from ..precision import no_autocast
 from . import exact, interpolated, padded_sdpa
 from .naive import naive_strip_attention
-from .policy import HAS_TRITON, Form, choose
+from .policy import HAS_TRITON, Form, choose, takes_fused_attention
 from .read_off import read_off_by_gathers
 
 Method = Literal['auto', 'naive', 'exact', 'interpolated', 'padded_sdpa', 'triton']
@@ -74,7 +74,7 @@ def strip_attention(
         t, k, v = _flatten(q, k, v, scale)
         fitted = interpolated.fit_to_size(interpolated.sample_queries(t), k, v, rtol)
         return read_off_by_gathers(t, fitted.table, fitted.grid).view(*q.shape, -1).to(dtype)
-    if choose(q, k, method, rtol)[0] == 'padded_sdpa':
+    if takes_fused_attention(q, k, method):
         with no_autocast(v.device.type):
             return padded_sdpa.attend(*_flatten(q, k, v, scale)).view(*q.shape, -1).to(dtype)
     return _attend(q, k, v, scale, method, rtol).to(dtype)
@@ -88,6 +88,8 @@ def choose_method(
     q, k, v = (x.detach() if x.dtype in LEAST_RTOL else x.detach().float() for x in (q, k, v))
     if 0 in (q.numel(), v.numel()):
         return 'naive'
+    if takes_fused_attention(q, k, 'auto'):
+        return 'padded_sdpa'
     t, k, v = _flatten(q, k, v, scale)
     form, settings = choose(t, k, 'auto', _check_rtol(rtol, v.dtype))
     if form == 'interpolated' and interpolated.fit_to_data(t, k, v, settings.rtol, False, settings.most_cells) is None:

@@ -11,7 +11,7 @@ from typing import Literal, NamedTuple, cast
 import torch
 from torch import Tensor
 
-Form = Literal['exact', 'interpolated', 'padded_sdpa', 'triton']
+Form = Literal['exact', 'interpolated', 'triton']
 
 HAS_TRITON = importlib.util.find_spec('triton') is not None
 
@@ -38,21 +38,28 @@ class Settings(NamedTuple):
     most_cells: int
 
 
+def takes_fused_attention(q: Tensor, k: Tensor, method: str) -> bool:
+    """Whether torch's fused attention computes queries (…, N) and keys (…, M): see the module's docstring.
+
+    ``'auto'`` takes it on a GPU in float32, but not where results shall be deterministic: its backward pass adds in no
+    fixed order.
+    """
+    if method != 'auto':
+        return method == 'padded_sdpa'
+    is_fast = q.is_cuda and q.dtype == torch.float32 and not torch.are_deterministic_algorithms_enabled()
+    return is_fast and q.shape[-1] * k.shape[-1] <= DENSE_WEIGHTS
+
+
 def choose(t: Tensor, k: Tensor, method: str, rtol: float) -> tuple[Form, Settings]:
-    """The form for queries (…, N) and keys (…, M), and what it has to keep; ``method`` is a form, or ``'auto'``."""
-    queries, keys = t.shape[-1], k.shape[-1]
+    """The form of the operator for queries (P, N) and keys (P, M), and what it has to keep.
+
+    It is asked in both passes and answers by sizes alone, so both take one form.
+    """
     if method != 'auto':
         return cast(Form, method), Settings(rtol, MOST_CELLS)
-    if _takes_fused_attention(t) and queries * keys <= DENSE_WEIGHTS:
-        return 'padded_sdpa', Settings(rtol, MOST_CELLS)
-    return 'interpolated', Settings(rtol, worthwhile_cells(queries, keys))
+    return 'interpolated', Settings(rtol, worthwhile_cells(t.shape[-1], k.shape[-1]))
 
 
 def worthwhile_cells(queries: int, keys: int) -> int:
     """Cells of a half-axis whose weights and memory do not outweigh what the exact form takes."""
     return min(math.floor(queries * (keys - READ_OFF_COST) / keys / 2) - 1, queries // QUERIES_PER_CELL)
-
-
-def _takes_fused_attention(t: Tensor) -> bool:
-    """Whether there is a fused kernel: on a GPU, in float32; its backward pass adds in no fixed order."""
-    return t.is_cuda and t.dtype == torch.float32 and not torch.are_deterministic_algorithms_enabled()
