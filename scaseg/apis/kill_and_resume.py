@@ -59,11 +59,9 @@ def kill_and_resume(kills: int, iterations: int, seed: int, work_dir: Path, resu
     config = work_dir / 'config.py'
     config.write_text(CONFIG.format(repository=REPOSITORY, iterations=iterations))
     whole, killed = work_dir / 'whole', work_dir / 'killed'
-    started = time.monotonic()
-    _finish(config, whole)
-    duration = time.monotonic() - started
+    duration = _finish(config, whole)
     draw = random.Random(seed)
-    moments = [_kill(config, killed, draw.uniform(0, 2 * duration / kills)) for _ in range(kills)]
+    moments = [_kill(config, killed, draw.uniform(0, duration / kills)) for _ in range(kills)]
     _finish(config, killed)
     compared = _compare(whole, killed, iterations)
     for moment in moments:
@@ -100,27 +98,46 @@ def _start(config: Path, folder: Path, log: Path) -> int:
         os._exit(status)
 
 
-def _finish(config: Path, folder: Path) -> None:
-    log = folder.with_suffix('.log')
-    if os.waitstatus_to_exitcode(os.waitpid(_start(config, folder, log), 0)[1]) != 0:
-        raise UserError(f'a training failed: {log.read_text().strip()[-500:]}')
+def _finish(config: Path, folder: Path) -> float:
+    """Train to the end; how many seconds that took from the first iteration on."""
+    earlier = _logs(folder)
+    child = _start(config, folder, folder.with_suffix('.log'))
+    _wait_for_training(child, folder, earlier)
+    started = time.monotonic()
+    if os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) != 0:
+        raise UserError(f'a training failed: {folder.with_suffix(".log").read_text().strip()[-500:]}')
+    return time.monotonic() - started
 
 
 def _kill(config: Path, folder: Path, seconds: float) -> dict[str, Any]:
     """Kill a training that many seconds after it has begun, and say how far it was."""
-    log = folder.with_suffix('.log')
-    log.unlink(missing_ok=True)
-    child = _start(config, folder, log)
-    deadline = time.monotonic() + 300
-    while not (log.exists() and 'images: train' in log.read_text()) and time.monotonic() < deadline:
-        time.sleep(0.02)
+    earlier = _logs(folder)
+    child = _start(config, folder, folder.with_suffix('.log'))
+    _wait_for_training(child, folder, earlier)
     time.sleep(seconds)
     os.killpg(child, signal.SIGKILL)
     hit = os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == -signal.SIGKILL
-    reached = [int(number) for number in re.findall(r'iter +(\d+)/', log.read_text())]
+    reached = [int(number) for number in re.findall(r'Iter\(train\) \[ *(\d+)/', _text(folder, earlier))]
     found = find_resumable(folder) if folder.exists() else None
     resumes_from = read_checkpoint(found)['meta']['iter'] if found else 0
     return dict(after=round(seconds, 2), hit=hit, iteration=max(reached, default=None), resumes_from=resumes_from)
+
+
+def _wait_for_training(child: int, folder: Path, earlier: set[Path]) -> None:
+    """Wait until a process trains, or has ended: a finished training has nothing left to do."""
+    while 'images: train' not in _text(folder, earlier):
+        if os.waitid(os.P_PID, child, os.WEXITED | os.WNOHANG | os.WNOWAIT):
+            break
+        time.sleep(0.02)
+
+
+def _logs(folder: Path) -> set[Path]:
+    return set(folder.glob('*/*.log'))
+
+
+def _text(folder: Path, earlier: set[Path]) -> str:
+    """What the log file of the newest start says; empty before it is there."""
+    return ''.join(path.read_text() for path in _logs(folder) - earlier)
 
 
 def _compare(whole: Path, killed: Path, iterations: int) -> dict[str, bool]:

@@ -234,15 +234,15 @@ class TestSignals:
     def test_the_step_is_finished_and_saved(self, config: Path, tmp_path: Path, number: int, code: int) -> None:
         hooks = [dict(type='SignalHook', at=2, number=int(number))]
         with pytest.raises(Stopped, match=r'iteration 2, saved in .*--resume') as caught:
-            train(config, work_dir=tmp_path, options={'custom_hooks': hooks})
+            train(config, work_dir=tmp_path / 'run', options={'custom_hooks': hooks})
         assert caught.value.exit_code == code
-        assert read_checkpoint(tmp_path / 'iter_2.pth')['meta']['iter'] == 2
+        assert read_checkpoint(tmp_path / 'run' / 'iter_2.pth')['meta']['iter'] == 2
 
     def test_the_second_signal_ends_at_once(self, config: Path, tmp_path: Path) -> None:
         hooks = [dict(type='SignalHook', at=2, number=int(signal.SIGINT), times=2)]
         with pytest.raises(KeyboardInterrupt):
-            train(config, work_dir=tmp_path, options={'custom_hooks': hooks})
-        assert not list(tmp_path.glob('*.pth'))
+            train(config, work_dir=tmp_path / 'run', options={'custom_hooks': hooks})
+        assert not list(tmp_path.glob('run/*.pth'))
 
 
 @HOOKS.register_module()
