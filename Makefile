@@ -48,7 +48,7 @@ quickstart: install  ## train a small network on made-up scenes, score it, draw 
 
 test: install  ## run the tests
 	@echo '2/2 running the tests: 5 to 15 minutes on two CPU cores'
-	@OMP_NUM_THREADS=1 $(VENV_PYTHON) -m pytest -n 2
+	@OMP_NUM_THREADS=1 $(VENV_PYTHON) -m pytest -n 2 --dist worksteal
 
 lint: install  ## check style, formatting and types
 	$(VENV_PYTHON) -m ruff check .

@@ -227,8 +227,10 @@ def test_a_finished_training_says_so(config: Path, tmp_path: Path, made_once: Pa
 class TestSignals:
     @pytest.fixture(autouse=True)
     def handlers(self) -> Iterator[None]:
+        before = signal.signal(signal.SIGINT, signal.default_int_handler)  # a shell's background jobs ignore it
         yield
-        assert signal.getsignal(signal.SIGINT) is signal.default_int_handler, 'given back'
+        found = signal.signal(signal.SIGINT, before)
+        assert found is signal.default_int_handler, 'given back'
 
     @pytest.mark.parametrize('number, code', [(signal.SIGTERM, 75), (signal.SIGUSR1, 75), (signal.SIGINT, 130)])
     def test_the_step_is_finished_and_saved(self, config: Path, tmp_path: Path, number: int, code: int) -> None:

@@ -1,6 +1,7 @@
 """Sweeps from the file to the results: states, interruptions, failures, changed configs, engines."""
 
 import fcntl
+import functools
 import json
 import os
 import signal
@@ -221,7 +222,10 @@ def test_the_tool_stops_its_children_and_a_second_start_goes_on(sweep_file: Path
     path = change(sweep_file, tmp_path, seeds=[0], variants={'plain': {'train_cfg.max_iters': 2000}}, options={})
     command = [sys.executable, 'tools/sweep.py', str(path), '--work-dir', str(tmp_path / 'work')]
     environment = os.environ | {'PYTHONPATH': str(REPOSITORY)}
-    process = subprocess.Popen(command, cwd=REPOSITORY, env=environment, stdout=subprocess.PIPE, text=True)
+    heed = functools.partial(signal.signal, signal.SIGINT, signal.SIG_DFL)  # a shell's background jobs ignore it
+    process = subprocess.Popen(
+        command, cwd=REPOSITORY, env=environment, stdout=subprocess.PIPE, text=True, preexec_fn=heed
+    )
     deadline = time.monotonic() + 120
     while not list(tmp_path.glob('work/*/iter_*.pth')) and time.monotonic() < deadline:
         time.sleep(0.2)
